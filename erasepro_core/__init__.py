@@ -1,0 +1,40 @@
+"""Concept erasure in closed form: knows torch, not ComfyUI and not where files live.
+
+Read in this order: concept (what to erase), solve (the maths of one layer), align, capture and families (where features
+come from), plan (the batch of a solve), progressive (the driver), measure (leak and drift), report.
+"""
+
+from .align import TokenRow
+from .concept import KINDS, Concept, ConceptError, Request, parse_request
+from .families import FAMILIES, EncoderBlock, Family, FamilyError, family_of
+from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options, TextPath
+from .progressive import Solution, solve
+from .report import NotErasedError, Report, check
+from .update import Erasure, LowRankUpdate
+
+__all__ = [
+    "FAMILIES",
+    "KINDS",
+    "METHODS",
+    "PRESERVES",
+    "SCHEDULES",
+    "WHERE",
+    "Concept",
+    "ConceptError",
+    "EncoderBlock",
+    "Erasure",
+    "Family",
+    "FamilyError",
+    "LowRankUpdate",
+    "NotErasedError",
+    "Options",
+    "Report",
+    "Request",
+    "Solution",
+    "TextPath",
+    "TokenRow",
+    "check",
+    "family_of",
+    "parse_request",
+    "solve",
+]

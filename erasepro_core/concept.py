@@ -1,0 +1,238 @@
+"""What to erase: concepts, their anchors, what must not move, and the prompts that show them to the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ARROW = "->"
+
+
+class ConceptError(ValueError):
+    """A concept text or a request that cannot be understood; the message names the line or the concept."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of concept: the sentences it occurs in and what stands in for it when no anchor is given."""
+
+    name: str
+    """As shown to the user."""
+    default_anchor: str
+    """Anchor of a line without an arrow."""
+    templates: tuple[str, ...]
+    """Sentences with one `{}`; the update is solved on these, the most telling first."""
+    unseen: tuple[str, ...]
+    """Sentences that no update is ever solved on: leak is measured here."""
+
+
+_NAMED = (
+    ("{}", "a photo of {}", "a picture of {}", "a painting of {}", "{} on a table", "an image of {}", "this is {}")
+    + ("a drawing of {}", "{} on a white background", "{} in the middle", "a nice picture of {}", "a portrait of {}")
+    + ("a simple photo of {}", "one photo of {}", "a shape of {}", "a toy of {}"),
+    ("a sketch of {}", "look at {} here", "{} , best quality", "there is {} in the picture", "a render of {}")
+    + ("{} and nothing else",),
+)
+
+KINDS = (
+    Kind(
+        "object",
+        "thing",
+        ("{}", "a photo of a {}", "a {}", "a {} shape", "a {} on a table", "the {}", "a picture of a {}", "a {} toy")
+        + ("a painting of a {}", "a {} on a white background", "an image of the {}", "a nice {}", "this is a {}")
+        + ("a drawing of a {}", "one {} in the middle", "a simple {}"),
+        ("a sketch of a {}", "look at the {} here", "a {} , best quality", "there is a {} in the picture")
+        + ("a render of one {}", "a {} and nothing else"),
+    ),
+    Kind(
+        "style",
+        "art",
+        ("{}", "a painting by {}", "a picture in the style of {}", "{} style", "art by {}", "a {} painting")
+        + ("in the style of {}", "a picture by {}", "a shape in {} style", "a drawing by {}", "a {} picture")
+        + ("a toy in the style of {}", "an image by {}", "a shape by {}", "a photo in the style of {}", "the art of {}"),
+        ("a work made by {}", "{} art", "a render in the manner of {}", "a nice {} sketch", "there is a toy by {}")
+        + ("a {} work on a table",),
+    ),
+    Kind("person", "a person", *_NAMED),
+    Kind("explicit content", "a person wearing clothes", *_NAMED),
+)
+
+
+def kind_named(name: str) -> Kind:
+    """The kind with this name; raises ConceptError when there is none."""
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise ConceptError(f"there is no kind {name!r}; the kinds are {', '.join(k.name for k in KINDS)}.")
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing to erase."""
+
+    names: tuple[str, ...]
+    """The target and its aliases, at least one."""
+    anchor: str
+    """What the model shall understand instead."""
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{' | '.join(self.names)} {ARROW} {self.anchor}"
+
+
+@dataclass(frozen=True)
+class PromptPair:
+    """The same sentence said of a target and of its anchor."""
+
+    template: str
+    target: str
+    anchor: str
+    concept: int
+    """Index of the concept in its request."""
+
+    @property
+    def target_prompt(self) -> str:
+        return self.template.replace("{}", self.target)
+
+    @property
+    def anchor_prompt(self) -> str:
+        return self.template.replace("{}", self.anchor)
+
+    @property
+    def prefix(self) -> str:
+        """The words before the concept."""
+        return self.template.partition("{}")[0]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What shall change and what shall not."""
+
+    concepts: tuple[Concept, ...]
+    preserves: tuple[str, ...] = ()
+    """Names or whole prompts that must keep their meaning."""
+
+    def pairs(self, templates: int) -> list[PromptPair]:
+        """Prompt pairs to solve on, `templates` sentences for each name."""
+        return [
+            PromptPair(template, name, concept.anchor, index)
+            for index, concept in enumerate(self.concepts)
+            for name in concept.names
+            for template in concept.kind.templates[:templates]
+        ]
+
+    def unseen_pairs(self) -> list[PromptPair]:
+        """Prompt pairs in sentences that are never solved on."""
+        return [
+            PromptPair(template, name, concept.anchor, index)
+            for index, concept in enumerate(self.concepts)
+            for name in concept.names
+            for template in concept.kind.unseen
+        ]
+
+    def joined(self, other: Request) -> Request:
+        """Both requests as one; raises ConceptError when they contradict each other."""
+        preserves = dict.fromkeys(self.preserves + other.preserves)
+        return checked(Request(self.concepts + other.concepts, tuple(preserves)))
+
+
+def parse_request(text: str, kind: str, preserve: str = "") -> Request:
+    """Reads `target | alias -> anchor`, one concept a line, and names to preserve, one a line.
+
+    Commas belong to a concept. Blank lines and lines that start with `#` are ignored. A line without an arrow takes
+    the default anchor of its kind.
+
+    Raises:
+        ConceptError: naming the line, what stands there and what was expected.
+    """
+    of_kind = kind_named(kind)
+    concepts = tuple(_parse_line(number, line, of_kind) for number, line in _lines(text))
+    if not concepts:
+        raise ConceptError(
+            f"the concept text is empty. Write one concept a line, for example: Van Gogh {ARROW} an artist"
+        )
+    return checked(Request(concepts, tuple(dict.fromkeys(_clean(line) for _, line in _lines(preserve)))))
+
+
+def checked(request: Request) -> Request:
+    """The request itself; raises ConceptError when it asks for two things that cannot both be."""
+    anchor_of: dict[str, str] = {}
+    for concept in request.concepts:
+        for name in concept.names:
+            known = anchor_of.setdefault(_key(name), concept.anchor)
+            if _key(known) != _key(concept.anchor):
+                raise ConceptError(
+                    f"{name!r} is asked to become both {known!r} and {concept.anchor!r}. Keep one of the two lines."
+                )
+    for preserve in request.preserves:
+        if _key(preserve) in anchor_of:
+            raise ConceptError(
+                f"{preserve!r} stands in the concepts to erase and in the preserves. Remove it from one of them."
+            )
+    return request
+
+
+def related_phrases(concept: Concept) -> list[str]:
+    """Phrases that share words with a compound target and must survive it: `red circle -> blue square` leaves
+    `red`, `circle`, `red square` and `blue circle` alone. Empty for one-word targets and for names of people and styles,
+    whose words mean little by themselves."""
+    if concept.kind.name in ("style", "person"):
+        return []
+    erased = {_key(name) for name in concept.names}
+    anchor = concept.anchor.split()
+    phrases: list[str] = []
+    for name in concept.names:
+        words = name.split()
+        if len(words) < 2:
+            continue
+        phrases += words
+        if len(words) == len(anchor):
+            phrases += [" ".join(words[:i] + [other] + words[i + 1 :]) for i, other in enumerate(anchor)]
+    return [phrase for phrase in dict.fromkeys(phrases) if _key(phrase) not in erased | {_key(concept.anchor)}]
+
+
+def in_sentences(names: Iterable[str], templates: Sequence[str]) -> list[str]:
+    """Each name in each sentence; a preserve that is a whole prompt already stands alone under the template `{}`."""
+    return [template.replace("{}", name) for name in names for template in templates]
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Numbered lines that say something."""
+    numbered = enumerate(text.splitlines(), start=1)
+    return [(n, line) for n, line in numbered if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _parse_line(number: int, line: str, kind: Kind) -> Concept:
+    left, arrow, right = line.partition(ARROW)
+    names = tuple(dict.fromkeys(_clean(name) for name in left.split("|")))
+    anchor = _clean(right) if arrow else kind.default_anchor
+    example = f"Write it as: target | alias {ARROW} anchor"
+    if not all(names):
+        raise ConceptError(f"line {number}: {line.strip()!r} has an empty target. {example}")
+    if not anchor:
+        raise ConceptError(
+            f"line {number}: {line.strip()!r} has nothing after the arrow. {example}, "
+            f"or leave the arrow out to use the default anchor {kind.default_anchor!r}."
+        )
+    if ARROW in anchor or "|" in anchor:
+        raise ConceptError(f"line {number}: the anchor {anchor!r} must be one phrase, without {ARROW} or |. {example}")
+    for phrase in (*names, anchor):
+        if "{}" in phrase or "embedding:" in phrase:
+            raise ConceptError(
+                f"line {number}: {phrase!r} is not plain words. Concepts are words; {{}} and embedding: have no place."
+            )
+    for name in names:
+        if _key(name) == _key(anchor):
+            raise ConceptError(f"line {number}: {name!r} is its own anchor, so nothing would change. Name another.")
+    return Concept(names, anchor, kind)
+
+
+def _clean(phrase: str) -> str:
+    """One space between words, none around them."""
+    return re.sub(r"\s+", " ", phrase).strip()
+
+
+def _key(phrase: str) -> str:
+    """What two spellings of the same phrase share: the tokenizers of this field ignore case."""
+    return _clean(phrase).casefold()

@@ -1,0 +1,213 @@
+"""What an erasure really does, measured by encoding again through the live models, after the host's own cast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from .capture import hooked
+from .measure import Encoded, WeightPair, drift, leak
+from .plan import Columns, Plan, TextPath, make_plan, take
+from .progressive import Solution
+
+NOT_ERASED = 0.5
+"""A concept with more leak than this on its own training sentences counts as not erased."""
+
+
+class NotErasedError(ValueError):
+    """A concept that the erasure does not take out; it must never pass for erased."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What is left of one layer's gap, as a share of the gap before anything was changed."""
+
+    kept: float
+    """On the directions that the constraint holds exactly."""
+    all: float
+    """On all aligned tokens."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is claimed of an erasure."""
+
+    solution: Solution
+    residuals: Mapping[str, Residual]
+    """By layer name, in execution order."""
+    leak_training: tuple[float, ...]
+    """By concept, mean over the sentences it was solved on."""
+    leak_unseen: tuple[float, ...]
+    """By concept, mean over sentences it was not solved on."""
+    drift: Mapping[str, float]
+    """Mean by group of prompts that should not have moved."""
+
+    @property
+    def residual_max(self) -> float:
+        return max(residual.kept for residual in self.residuals.values())
+
+    def not_erased(self) -> list[str]:
+        """Concepts that are still there."""
+        concepts = zip(self.solution.request.concepts, self.leak_training, strict=True)
+        return [str(concept) for concept, left in concepts if left > NOT_ERASED]
+
+    def raised(self) -> Report:
+        """The report itself; raises NotErasedError when our own method left a concept in place."""
+        left = self.not_erased()
+        if left and self.solution.options.method == "ErasePro" and self.solution.options.schedule == "progressive":
+            raise NotErasedError(
+                f"not erased: {'; '.join(left)} (leak {max(self.leak_training):.2f}, at most {NOT_ERASED} was expected). "
+                "What is preserved leaves no room for it. Preserve less, set preserve to weighted, or choose an anchor "
+                "that is closer to the target."
+            )
+        return self
+
+    def get_ram_usage(self) -> int:
+        """Bytes; the host asks this of values it caches."""
+        return self.solution.erasure.nbytes()
+
+    def short(self) -> str:
+        """A few lines for the node."""
+        solution = self.solution
+        concepts = zip(solution.request.concepts, self.leak_training, self.leak_unseen, strict=True)
+        lines = [f"{concept}: leak {trained:.3f}, {unseen:.3f} in unseen sentences" for concept, trained, unseen in concepts]
+        lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
+        lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
+        lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
+        lines.append(f"{solution.erasure.nbytes() / 1e6:.2f} MB, {solution.erasure.digest()}")
+        return "\n".join(lines)
+
+    def _where(self) -> str:
+        depths = {record.depth for record in self.solution.layers}
+        return f"from depth {min(depths)} to {max(depths)}"
+
+    def table(self) -> str:
+        """One line a layer, as Markdown."""
+        lines = ["| layer | depth | gap | left to do | residual kept | residual all | update | rank | condition |"]
+        lines.append("| --- " * 9 + "|")
+        for record in self.solution.layers:
+            left = self.residuals[record.name]
+            lines.append(
+                f"| {record.name} | {record.depth} | {record.gap:.3g} | {record.required:.3g} | {left.kept:.1e} | "
+                f"{left.all:.1e} | {record.size:.3g} | {record.rank} | {record.condition:.0f} |"
+            )
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict:
+        """The same as plain values, for JSON."""
+        solution = self.solution
+        names = "name", "depth", "gap", "required", "size", "rank", "condition"
+        return {
+            "concepts": [str(concept) for concept in solution.request.concepts],
+            "preserves": list(solution.request.preserves),
+            "options": asdict(solution.options),
+            "family": solution.erasure.family,
+            "digest": solution.erasure.digest(),
+            "bytes": solution.erasure.nbytes(),
+            "start": solution.start,
+            "trials": [asdict(trial) for trial in solution.trials],
+            "leak": {"training": list(self.leak_training), "unseen": list(self.leak_unseen)},
+            "drift": dict(self.drift),
+            "residual_max": self.residual_max,
+            "layers": [
+                {name: getattr(record, name) for name in names} | asdict(self.residuals[record.name])
+                for record in solution.layers
+            ],
+        }
+
+
+@torch.no_grad()
+def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
+    """Measures an erasure in the model that carries it against the model that does not. Both are only read.
+
+    Every prompt of the solve is encoded again through both; nothing is taken over from the solve but the names of the
+    layers and the directions it says it holds.
+    """
+    plan = make_plan(solution.request, solution.options, original)
+    before, after = _said(solution, original, plan), _said(solution, edited, plan)
+    weights = _weights(original, edited)
+    residuals = _encoder_residuals(solution, plan, before, after)
+    residuals |= _cross_residuals(solution, plan, before.features, after.features, weights)
+    encoded = plan.encoded(before.features), plan.encoded(after.features)
+    pairs = list(weights.values())
+    return Report(
+        solution=solution,
+        residuals=residuals,
+        leak_training=_by_concept(plan, plan.pairs, encoded, pairs),
+        leak_unseen=_by_concept(plan, plan.unseen, encoded, pairs),
+        drift={name: float(drift(group, *encoded, pairs).mean()) for name, group in plan.groups.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a model says to the batch of a plan."""
+
+    features: Tensor
+    target: Mapping[str, Tensor]
+    """Outputs at the target columns, residual stream included, by layer name: `[d_out, n]`."""
+    anchor: Mapping[str, Tensor]
+
+
+def _said(solution: Solution, path: TextPath, plan: Plan) -> _Said:
+    updated = solution.erasure.text_encoder
+    target: dict[str, Tensor] = {}
+    anchor: dict[str, Tensor] = {}
+    streams: dict[str, Tensor] = {}
+
+    def hear(name: str, stream: Tensor) -> None:
+        streams[name] = stream.clone()
+
+    def watch(name: str, _: Tensor, output: Tensor) -> None:
+        whole = output + streams.pop(name) if name in streams else output
+        target[name], anchor[name] = take(whole, plan.target), take(whole, plan.anchor)
+
+    blocks = [block for block in path.blocks() if block.writer in updated]
+    outputs = {path.module(name): partial(watch, name) for name in updated}
+    inputs = {path.module(block.stream): partial(hear, block.writer) for block in blocks}
+    with hooked(outputs, inputs):
+        return _Said(path.encode(plan.rows), target, anchor)
+
+
+def _encoder_residuals(solution: Solution, plan: Plan, before: _Said, after: _Said) -> dict[str, Residual]:
+    layers = {record.name: record.kept for record in solution.layers}
+    return {
+        name: _residual(before.anchor[name] - after.target[name], before.anchor[name] - before.target[name], layers[name])
+        for name in solution.erasure.text_encoder
+    }
+
+
+def _cross_residuals(
+    solution: Solution, plan: Plan, before: Tensor, after: Tensor, weights: Mapping[str, WeightPair]
+) -> dict[str, Residual]:
+    layers = {record.name: record.kept for record in solution.layers}
+    anchor, target = take(before, plan.anchor), take(before, plan.target)
+    residuals = {}
+    for name in solution.erasure.diffusion_model:
+        original, edited = weights[name]
+        wanted = original @ anchor.to(original)
+        left = wanted - edited @ take(after, plan.target).to(edited)
+        residuals[name] = _residual(left, wanted - original @ target.to(original), layers[name])
+    return residuals
+
+
+def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
+    kept = kept.to(gap)
+    return Residual(float((left @ kept).norm() / (gap @ kept).norm()), float(left.norm() / gap.norm()))
+
+
+def _weights(original: TextPath, edited: TextPath) -> dict[str, WeightPair]:
+    """Text-conditioned weights of both models; one tensor where they are equal, so that nobody multiplies by zero."""
+    both = zip(original.conditioned(), edited.conditioned(), strict=True)
+    return {name: (w, w if torch.equal(w, changed) else changed) for (name, w), (_, changed) in both}
+
+
+def _by_concept(plan: Plan, pairs, encoded: tuple[Encoded, Encoded], weights: list[WeightPair]) -> tuple[float, ...]:
+    left = leak(pairs, *encoded, weights, plan.prefix).tolist()
+    concepts = range(1 + max(pair.concept for pair in pairs))
+    return tuple(fmean(v for pair, v in zip(pairs, left, strict=True) if pair.concept == c) for c in concepts)

@@ -1,0 +1,205 @@
+"""The constrained problems: features in, a reader of the target directions and measures out.
+
+The one file with mathematical letters. Columns are features:
+
+    W  weight of a layer          X  target features      C  features that must not move
+    U  its update, W = W_o + U    Y  anchor features      N  neutral features, what ordinary prompts feel
+    G  what the output must gain on the targets: W_o (Y - X), and the residual stream's part where there is one
+
+A solve never needs W: every update is `G @ combine @ reader`, and layers that read the same features share both factors.
+docs/method.md derives each step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .update import LowRankUpdate, as_float32
+
+
+class SolveError(ValueError):
+    """A constrained problem without a usable solution."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How updates read the targets out of a layer's input."""
+
+    combine: Tensor
+    """`[n, rank]`: which mix of the n gaps each direction of the reader brings in."""
+    reader: Tensor
+    """`[rank, d_in]`: zero on preserved directions."""
+    kept: Tensor
+    """`[n, rank]`: mixes of columns on which the constraint holds exactly; orthonormal up to the columns' scale."""
+    condition: float
+    """Strongest over weakest direction kept (no unit)."""
+    free: Tensor
+    """`[n]`: share of each target feature that lies outside the preserved directions, 0 to 1."""
+    exact_preserves: int
+    """Number of directions that cannot move at all."""
+
+    @property
+    def rank(self) -> int:
+        return self.reader.shape[0]
+
+    def update(self, gap: Tensor) -> LowRankUpdate:
+        """The update after which the layer's output has gained `gap`, `[d_out, n]`, on the targets."""
+        return as_float32(wide(gap) @ self.combine, self.reader)
+
+
+def zero_residual_reader(
+    target: Tensor,
+    *,
+    preserve: Tensor | None = None,
+    weighted: Tensor | None = None,
+    neutral: Tensor | None = None,
+    concept: Tensor | None = None,
+    rtol: float = 1e-6,
+    preserve_rtol: float = 1e-6,
+    weight: float = 1.0,
+    ridge: float = 0.1,
+) -> Reader:
+    """Reader of the smallest updates that gain what is asked on the targets and nothing on the preserves.
+
+    Minimises `tr(U M U')` subject to `U X = G` and `U C = 0`, where M is the second moment of the neutral and weighted features
+    plus `ridge` times its mean eigenvalue, or the identity without them. M is taken on what C leaves free, so a huge
+    preserved feature such as BOS sets no scale.
+
+    Args:
+        target: X, `[d_in, n]`, one column per aligned token.
+        preserve: C, `[d_in, p]`, held exactly.
+        weighted: features to move as little as possible, `[d_in, q]`.
+        neutral: N, `[d_in, m]`.
+        concept: `[n]`, which concept a column belongs to: each sets its own scale for `rtol`, so a strong one cannot
+            push a weak one below it.
+        rtol: directions of X weaker than this share of the strongest are not constrained; near-equal columns are then met
+            on average instead of one by one (no unit).
+        preserve_rtol: the same for C.
+        weight: how much the weighted features count against the neutral ones, which count 1.
+        ridge: how much an unseen direction counts against the mean of the seen ones.
+
+    Raises:
+        SolveError: no target feature has a part outside the preserved directions.
+
+    Source: arXiv:2508.04472; docs/method.md, "One layer".
+    """
+    X = wide(target)
+    Q = _basis(preserve, preserve_rtol, like=X)
+    free = X - Q @ (Q.T @ X)
+    share = free.norm(dim=0) / X.norm(dim=0).clamp_min(torch.finfo(X.dtype).tiny)
+    if not bool((share > 1e-6).any()):
+        raise SolveError("every target feature lies in the span of the features to preserve")
+    solved = _inverse_metric(free, _sample(Q, neutral, weighted, weight), ridge)
+    gram = free.T @ solved
+    scale = _concept_scale(gram.diagonal(), concept)
+    values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
+    keep = values > max(rtol**2, 1e-14) * values[-1]
+    strength, V = values[keep].sqrt(), vectors[:, keep]
+    kept = V / scale[:, None]
+    return Reader(
+        combine=kept / strength,
+        reader=(kept / strength).T @ solved.T,
+        kept=kept,
+        condition=float(strength[-1] / strength[0]),
+        free=share,
+        exact_preserves=Q.shape[1],
+    )
+
+
+def uce_reader(target: Tensor, preserve: Tensor | None = None, *, ridge: float = 0.5, weight: float = 1.0) -> Reader:
+    """Reader of the update of Unified Concept Editing, for comparison: a penalty where ours has a constraint.
+
+    Minimises `|U X - G|^2 + weight |U C|^2 + ridge |U|^2`; the published values are the defaults.
+
+    Args:
+        target: X, `[d_in, n]`.
+        preserve: C, `[d_in, p]`, or None.
+
+    Source: arXiv:2308.14761, equation 7.
+    """
+    X = wide(target)
+    C = X[:, :0] if preserve is None else wide(preserve)
+    A = torch.cat([X, C * weight**0.5], dim=1)
+    small = A.T @ A + ridge * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
+    reader = (X - A @ torch.linalg.solve(small, A.T @ X)).T / ridge
+    identity = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
+    return Reader(identity, reader, identity, float("nan"), X.new_ones(X.shape[1]), 0)
+
+
+def zero_residual_update(
+    weight: Tensor, target: Tensor, anchor: Tensor, preserve: Tensor | None = None, *, rtol: float = 1e-6
+) -> LowRankUpdate:
+    """Smallest change after which the layer answers each target as it answered the anchor.
+
+    Minimises `|U|^2` subject to `(W_o + U) X = W_o Y` and `U C = 0`; rank at most n, never dense.
+
+    Args:
+        weight: W_o, `[d_out, d_in]`.
+        target: X, `[d_in, n]`, one column per aligned token.
+        anchor: Y, `[d_in, n]`, column i is what target column i should become.
+        preserve: C, `[d_in, p]`, or None.
+        rtol: directions of X weaker than this share of the strongest count as zero (no unit).
+
+    Raises:
+        ValueError: shapes disagree.
+        SolveError: all targets lie in the span of the preserves.
+
+    Source: arXiv:2508.04472; docs/method.md, "One layer".
+    """
+    if target.shape != anchor.shape or weight.shape[1] != target.shape[0]:
+        raise ValueError(
+            f"a weight {list(weight.shape)} reads columns of length {weight.shape[1]}, one target for each anchor; "
+            f"got targets {list(target.shape)} and anchors {list(anchor.shape)}"
+        )
+    reader = zero_residual_reader(target, preserve=preserve, rtol=rtol)
+    return reader.update(wide(weight) @ wide(anchor - target))
+
+
+def wide(features: Tensor) -> Tensor:
+    """The same in float64; in main memory where the device has no such numbers."""
+    return (features.cpu() if features.device.type == "mps" else features).double()
+
+
+def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
+    """Orthonormal basis of the columns' span, `[d, r]`; each column counts by its direction, not by its size."""
+    if columns is None or columns.shape[1] == 0:
+        return like[:, :0]
+    C = wide(columns)
+    C = C / C.norm(dim=0).clamp_min(torch.finfo(C.dtype).tiny)
+    left, values, _ = torch.linalg.svd(C, full_matrices=False)
+    return left[:, values > rtol * values[0]]
+
+
+def _sample(Q: Tensor, neutral: Tensor | None, weighted: Tensor | None, weight: float) -> Tensor:
+    """Columns whose outer products sum to the second moment on the free directions, `[d, m + q]`."""
+    parts = [(neutral, 1.0), (weighted, weight)]
+    columns = [wide(c) * (w / c.shape[1]) ** 0.5 for c, w in parts if c is not None and c.shape[1]]
+    A = torch.cat(columns, dim=1) if columns else Q[:, :0]
+    return A - Q @ (Q.T @ A)
+
+
+def _inverse_metric(free: Tensor, sample: Tensor, ridge: float) -> Tensor:
+    """M^-1 applied to columns that lie in the free directions, through the smaller of the two sides (Woodbury)."""
+    if sample.shape[1] == 0:
+        return free
+    floor = ridge * float(sample.square().sum()) / sample.shape[0]
+    if sample.shape[1] < sample.shape[0]:
+        small = sample.T @ sample + floor * torch.eye(sample.shape[1], dtype=sample.dtype, device=sample.device)
+        return (free - sample @ torch.linalg.solve(small, sample.T @ free)) / floor
+    moment = sample @ sample.T + floor * torch.eye(sample.shape[0], dtype=sample.dtype, device=sample.device)
+    return torch.linalg.solve(moment, free)
+
+
+def _concept_scale(squares: Tensor, concept: Tensor | None) -> Tensor:
+    """Root mean square size of each column's concept, `[n]`."""
+    squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)
+    if concept is None:
+        return squares.mean().sqrt().expand_as(squares)
+    concept = concept.to(squares.device)
+    count = int(concept.max()) + 1
+    total = squares.new_zeros(count).index_add_(0, concept, squares)
+    number = squares.new_zeros(count).index_add_(0, concept, torch.ones_like(squares))
+    return (total / number.clamp_min(1)).sqrt()[concept]

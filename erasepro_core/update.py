@@ -1,0 +1,74 @@
+"""What comes out of a solve: low-rank updates of layers, and the erasure that holds them together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LowRankUpdate:
+    """W - W_o of one layer as `left @ right`; the layer's bias never changes."""
+
+    left: Tensor
+    """`[d_out, rank]`"""
+    right: Tensor
+    """`[rank, d_in]`"""
+
+    @property
+    def rank(self) -> int:
+        return self.right.shape[0]
+
+    def dense(self) -> Tensor:
+        """The full update, `[d_out, d_in]`."""
+        return self.left @ self.right
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """What the update adds to the layer's output for features `[..., d_in]`."""
+        right, left = (factor.to(features.device, features.dtype) for factor in (self.right, self.left))
+        return features @ right.T @ left.T
+
+    def norm(self) -> float:
+        """Frobenius norm, computed without the dense form."""
+        left, right = self.left.double(), self.right.double()
+        return float(((left.T @ left) * (right @ right.T)).sum().clamp_min(0).sqrt())
+
+    def nbytes(self) -> int:
+        return sum(factor.numel() * factor.element_size() for factor in (self.left, self.right))
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Updates that take concepts out of one model, with no tie to where the model lives."""
+
+    family: str
+    """Name of the model family that the layer names belong to."""
+    text_encoder: Mapping[str, LowRankUpdate]
+    """Update by weight name of the text encoder."""
+    diffusion_model: Mapping[str, LowRankUpdate]
+    """Update by weight name of the diffusion model."""
+
+    def nbytes(self) -> int:
+        return sum(update.nbytes() for part in self.parts() for update in part.values())
+
+    def parts(self) -> tuple[Mapping[str, LowRankUpdate], Mapping[str, LowRankUpdate]]:
+        return self.text_encoder, self.diffusion_model
+
+    def digest(self) -> str:
+        """Short name of the contents: equal for equal updates, bit by bit."""
+        sha = hashlib.sha256(self.family.encode())
+        for part in self.parts():
+            for name, update in sorted(part.items()):
+                sha.update(name.encode())
+                for factor in (update.left, update.right):
+                    sha.update(factor.cpu().float().contiguous().numpy().tobytes())
+        return sha.hexdigest()[:16]
+
+
+def as_float32(left: Tensor, right: Tensor) -> LowRankUpdate:
+    """An update kept in the precision that hosts compute patches in, in main memory."""
+    return LowRankUpdate(left.to("cpu", torch.float32), right.to("cpu", torch.float32))

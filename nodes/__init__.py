@@ -1,0 +1,14 @@
+"""The nodes: widgets in, one call of the core, values out."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .apply import ApplyErasure
+from .define import DefineConcepts
+from .solve import Solve
+
+
+class ErasePro(ComfyExtension):
+    """What the host registers."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [DefineConcepts, Solve, ApplyErasure]

@@ -1,0 +1,46 @@
+"""Apply Erasure: clones of MODEL and CLIP that carry the erasure as patches."""
+
+from __future__ import annotations
+
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
+from comfy_api.latest import io
+
+from ..erasepro_core import Report
+from .host import with_erasure
+from .sockets import CATEGORY, Erasure
+
+
+class ApplyErasure(io.ComfyNode):
+    """The same model with the concepts gone; the model that came in stays as it was."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Apply",
+            display_name="Apply Erasure",
+            category=CATEGORY,
+            description="Puts an erasure on MODEL and CLIP. Use both outputs: each carries a part of it.",
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model the erasure was solved on, with the same LoRAs."),
+                io.Clip.Input("clip", tooltip="The text encoder the erasure was solved on. Encode prompts with the output."),
+                Erasure.Input("erasure", tooltip="From ErasePro Solve."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="1 erases; 0 is the original model, bit by bit. What lies between weakens a concept without "
+                    "removing it.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("erased_model", display_name="MODEL"),
+                io.Clip.Output("erased_clip", display_name="CLIP"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, strength: float) -> io.NodeOutput:
+        return io.NodeOutput(*with_erasure(model, clip, erasure.solution.erasure, strength))

@@ -1,0 +1,67 @@
+"""Define Concepts: what to erase and what to preserve, as text."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..erasepro_core import KINDS, ConceptError, Request, parse_request
+from .sockets import CATEGORY, Concepts
+
+
+class DefineConcepts(io.ComfyNode):
+    """Text in, a checked request out."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        anchors = "; ".join(f"{kind.name}: {kind.default_anchor}" for kind in KINDS)
+        return io.Schema(
+            node_id="ErasePro_DefineConcepts",
+            display_name="Define Concepts",
+            category=CATEGORY,
+            description="Says which concepts to erase, what the model shall understand instead, and what must stay.",
+            inputs=[
+                io.String.Input(
+                    "text",
+                    display_name="concepts to erase",
+                    multiline=True,
+                    default="Van Gogh | Vincent van Gogh -> an artist",
+                    tooltip="One concept a line: target | alias | alias -> anchor. List every word the concept goes by: an "
+                    f"alias that is not listed is not erased. Without an arrow the kind's own anchor is taken ({anchors}). "
+                    "Commas belong to the concept; lines that start with # are ignored.",
+                ),
+                io.Combo.Input(
+                    "kind",
+                    options=[kind.name for kind in KINDS],
+                    default="style",
+                    tooltip="What the concepts of this node are: decides in which sentences they are erased. For several "
+                    "kinds connect several of these nodes.",
+                ),
+                io.String.Input(
+                    "preserve",
+                    multiline=True,
+                    default="",
+                    tooltip="Names or whole prompts that must keep their meaning, one a line. Near relatives of the target "
+                    "are worth listing, such as other artists or similar objects.",
+                ),
+                Concepts.Input(
+                    "more_concepts", optional=True, tooltip="Concepts of another node, to erase all of them at once."
+                ),
+            ],
+            outputs=[Concepts.Output("concepts", display_name="concepts")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, text: str | None = None, kind: str | None = None, preserve: str | None = None) -> bool | str:
+        """Stops the run before anything is loaded; text that comes by wire is only known when the node runs."""
+        if text is None or kind is None or preserve is None:
+            return True
+        try:
+            parse_request(text, kind, preserve)
+        except ConceptError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, text: str, kind: str, preserve: str, more_concepts: Request | None = None) -> io.NodeOutput:
+        request = parse_request(text, kind, preserve)
+        return io.NodeOutput(request if more_concepts is None else more_concepts.joined(request))

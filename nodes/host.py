@@ -1,0 +1,150 @@
+"""The only bridge to ComfyUI: prompts in, features and weights out, patches on. Nothing here writes into a weight."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import comfy.float
+import comfy.lora
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy.model_patcher import ModelPatcher, get_key_weight, string_to_seed
+from comfy.sd import CLIP
+from comfy.weight_adapter import LoRAAdapter
+from torch import Tensor, nn
+
+from ..erasepro_core import EncoderBlock, Erasure, LowRankUpdate, TokenRow, family_of
+
+log = logging.getLogger("erasepro")
+
+
+class ApplyError(ValueError):
+    """An erasure that does not fit the model; nothing was applied."""
+
+
+class PromptError(ValueError):
+    """A prompt that cannot be captured."""
+
+
+class HostPath:
+    """The way of a prompt through a live MODEL and CLIP; see erasepro_core.plan.TextPath for what each method gives."""
+
+    def __init__(self, model: ModelPatcher, clip: CLIP):
+        self.model, self.clip = model, clip
+        self._text_keys = list(clip.cond_stage_model.state_dict())
+        model_keys = list(model.model.state_dict())
+        self.family = family_of(self._text_keys, model_keys)
+        self._conditioned = self.family.conditioned(model_keys)
+        for patcher, side in ((model, "MODEL"), (clip.patcher, "CLIP")):
+            if patcher.injections or patcher.hook_patches:
+                log.warning(
+                    "%s carries LoRAs that act through hooks or injections; ErasePro sees only patched weights.", side
+                )
+
+    def tokenize(self, prompts: Sequence[str]) -> list[TokenRow]:
+        return [self._row(prompt) for prompt in prompts]
+
+    def encode(self, rows: Sequence[TokenRow]) -> Tensor:
+        # Rows side by side are what the host itself makes of a long prompt: one forward pass for all of them.
+        tokens = {self._tokenizer()[0]: [[(token, 1.0) for token in row.ids] for row in rows]}
+        features = self.clip.encode_from_tokens(tokens)
+        return features.reshape(len(rows), -1, features.shape[-1])
+
+    def blocks(self) -> list[EncoderBlock]:
+        blocks = self.family.encoder_blocks(self._text_keys)
+        skip = self.clip.layer_idx
+        return blocks if skip is None or skip >= 0 else blocks[: len(blocks) + skip + 1]
+
+    def module(self, name: str) -> nn.Module:
+        return self.clip.cond_stage_model.get_submodule(name)
+
+    def conditioned(self) -> Iterator[tuple[str, Tensor]]:
+        for name in self._conditioned:
+            yield name, effective_weight(self.model, f"{name}.weight")
+
+    def _tokenizer(self) -> tuple[str, Any]:
+        """Name of the token list and the tokenizer that fills it."""
+        outer = self.clip.tokenizer
+        return outer.clip_name, getattr(outer, outer.clip)
+
+    def _row(self, prompt: str) -> TokenRow:
+        name, tokenizer = self._tokenizer()
+        chunks = self.clip.tokenize(prompt, disable_weights=True)[name]
+        if len(chunks) > 1:
+            words = sum(token not in (tokenizer.start_token, tokenizer.end_token) for c in chunks for token, _ in c)
+            raise PromptError(
+                f"{prompt!r} has {words} tokens; a concept and its sentence must fit into one chunk of "
+                f"{tokenizer.max_length}. Shorten the name, its alias or its anchor."
+            )
+        ids = tuple(token for token, _ in chunks[0])
+        return TokenRow(ids, tokenizer.tokens_start, ids.index(tokenizer.end_token, tokenizer.tokens_start))
+
+
+def effective_weight(patcher: ModelPatcher, key: str) -> Tensor:
+    """A weight as it reaches the sampler, with every patch of this patcher and the host's rounding, in float32.
+
+    Read on the device that computes, whether the model is loaded, half loaded or not at all; changes nothing.
+    """
+    stored, _, convert = get_key_weight(patcher.model, key)
+    if key in patcher.hook_backup:
+        stored = patcher.hook_backup[key][0]
+    elif key in patcher.backup:
+        stored = patcher.backup[key].weight
+    weight = stored.to(comfy.model_management.get_torch_device())
+    if hasattr(weight, "dequantize") and type(weight) is not torch.nn.Parameter and type(weight) is not Tensor:
+        weight = weight.dequantize()
+    weight = weight.to(torch.float32, copy=True)
+    if convert is not None:
+        weight = convert(weight, inplace=True)
+    patches = patcher.patches.get(key)
+    if not patches:
+        return weight
+    weight = comfy.lora.calculate_weight(patches, weight, key)
+    return comfy.float.stochastic_rounding(weight, stored.dtype, seed=string_to_seed(key)).to(torch.float32)
+
+
+def with_erasure(model: ModelPatcher, clip: CLIP, erasure: Erasure, strength: float) -> tuple[ModelPatcher, CLIP]:
+    """Clones that carry the erasure as patches; the model and the CLIP given stay as they are.
+
+    Raises:
+        ApplyError: a layer is missing or has another shape; nothing was applied.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise ApplyError(f"the strength is {strength}; it must lie between 0 (the original) and 1 (erased).")
+    if strength == 0.0:
+        return model, clip
+    sides = (model.model, erasure.diffusion_model), (clip.cond_stage_model, erasure.text_encoder)
+    misfits = [name for module, updates in sides for name, update in updates.items() if not _fits(module, name, update)]
+    if misfits:
+        total = sum(len(part) for part in erasure.parts())
+        raise ApplyError(
+            f"{len(misfits)} of {total} layers of this erasure do not exist in this model or have another shape "
+            f"(the first is {misfits[0]}), so nothing was applied. The erasure was made for {erasure.family}. "
+            "Solve again on this model, or connect MODEL and CLIP of the model it was made for."
+        )
+    edited_model, edited_clip = model.clone(), clip.clone()
+    _patch(edited_model, erasure.diffusion_model, strength)
+    _patch(edited_clip.patcher, erasure.text_encoder, strength)
+    return edited_model, edited_clip
+
+
+def _fits(root: nn.Module, name: str, update: LowRankUpdate) -> bool:
+    try:
+        layer = root.get_submodule(name)
+    except AttributeError:
+        return False
+    shape = getattr(layer, "out_features", None), getattr(layer, "in_features", None)
+    return shape == (update.left.shape[0], update.right.shape[1])
+
+
+def _patch(patcher: ModelPatcher, updates: Mapping[str, LowRankUpdate], strength: float) -> None:
+    patches = {
+        f"{name}.weight": LoRAAdapter(set(), (update.left, update.right, None, None, None, None))
+        for name, update in updates.items()
+    }
+    taken = patcher.add_patches(patches, strength)
+    if len(taken) != len(patches):
+        raise ApplyError(f"the host took {len(taken)} of {len(patches)} updates, so nothing was applied.")

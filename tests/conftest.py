@@ -1,0 +1,40 @@
+"""Fixtures for every test; tests/pack.py says how the modules are found."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import pack
+
+if TYPE_CHECKING:
+    from tests.host.client import Client
+
+pack.prepare()
+
+
+@pytest.fixture(scope="session")
+def comfy_library() -> None:
+    """ComfyUI's modules, ready to import in this process, on the CPU."""
+    pack.comfy_on_cpu()
+
+
+@pytest.fixture(scope="session")
+def mini(comfy_library):
+    """The mini model: what `tests.mini.model.load()` returns. Shared by all tests, so clone before patching."""
+    from tests.mini import model
+
+    return model.load()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> "Iterator[Client]":
+    """A client of a real ComfyUI process that has the pack and the mini model; one process for the whole run.
+
+    Its folder, with comfyui.log, stays where pytest keeps temporary folders.
+    """
+    from tests.host.client import Client
+    from tests.host.server import comfyui
+
+    with comfyui(tmp_path_factory.mktemp("comfyui")) as url:
+        yield Client(url)

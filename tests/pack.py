@@ -1,0 +1,92 @@
+"""How a process that is not ComfyUI imports the pack, its core and ComfyUI's own modules, each exactly once.
+
+ComfyUI and the repository both have a top-level `nodes` and `tests`, and the repository root is itself a package, under
+whatever name its folder has. So ComfyUI stands first on sys.path and the root last (`import nodes` is ComfyUI's), and
+the pack is loaded by path, as `erasepro_pack`.
+"""
+
+import contextlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+COMFYUI = ROOT / "build" / "ComfyUI"
+PACK = "erasepro_pack"
+CORE = "erasepro_core"
+
+
+def prepare() -> None:
+    """Orders sys.path as described above and makes `erasepro_pack` importable; calling again changes nothing.
+
+    Raises:
+        RuntimeError: the set-up has not been run.
+    """
+    if not (COMFYUI / "comfy").is_dir():
+        raise RuntimeError(f"No ComfyUI was found at {COMFYUI}. Run `make setup` in {ROOT} first.")
+    importlib.import_module("tests")  # keeps the name ours: ComfyUI's own tests come first on the path from here on
+    ours = {"", str(ROOT), str(COMFYUI)}
+    sys.path[:] = [str(COMFYUI), *(entry for entry in sys.path if entry not in ours), str(ROOT)]
+    if not any(isinstance(finder, _PackFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _PackFinder())
+
+
+def comfy_on_cpu() -> None:
+    """Imports ComfyUI as a library, on the CPU.
+
+    Its options are read from sys.argv, once, when `comfy.cli_args` is first imported, if parsing was enabled before.
+    """
+    prepare()
+    options = importlib.import_module("comfy.options")
+    with _argv("comfy", "--cpu"):
+        options.enable_args_parsing()
+        importlib.import_module("comfy.cli_args")
+    importlib.import_module("comfy.sd")
+
+
+@contextlib.contextmanager
+def _argv(*words: str) -> Iterator[None]:
+    before = sys.argv
+    sys.argv = list(words)
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+class _PackFinder(importlib.abc.MetaPathFinder):
+    """Finds `erasepro_pack` at the repository root, and lets `erasepro_pack.erasepro_core...` be `erasepro_core...`.
+
+    The nodes import the core relatively and the tests by name. Two copies would be two classes: an Erasure made by the
+    one would not be an Erasure to the other.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname == PACK:
+            return importlib.util.spec_from_file_location(
+                PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+            )
+        if fullname == f"{PACK}.{CORE}" or fullname.startswith(f"{PACK}.{CORE}."):
+            return importlib.machinery.ModuleSpec(fullname, _SameModule(fullname.removeprefix(f"{PACK}.")))
+        return None
+
+
+class _SameModule(importlib.abc.Loader):
+    """Answers an import with a module that already has another name."""
+
+    def __init__(self, name: str):
+        self.module = importlib.import_module(name)
+        self.spec = self.module.__spec__
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec  # the import system has just replaced it by the alias's

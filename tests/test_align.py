@@ -1,0 +1,110 @@
+"""Alignment with the real CLIP tokenizer."""
+
+import pytest
+
+from erasepro_core.align import PADDING_OFFSETS, TokenRow, align, content_positions, measured_positions
+
+BOS, EOS = 49406, 49407
+
+
+@pytest.fixture(scope="module")
+def tokenizer(comfy_library):
+    from comfy.sd1_clip import SD1Tokenizer
+
+    return SD1Tokenizer()
+
+
+@pytest.fixture
+def row(tokenizer):
+    """Reads a prompt as the pack does."""
+
+    def read(prompt: str) -> TokenRow:
+        ids = tuple(token for token, _ in tokenizer.tokenize_with_weights(prompt)["l"][0])
+        return TokenRow(ids, 1, ids.index(EOS))
+
+    return read
+
+
+@pytest.fixture
+def aligned(row, tokenizer):
+    """Pairs of words (and EOS) that are aligned, for a template, a target and an anchor."""
+
+    def read(template: str, target: str, anchor: str) -> list[tuple[str, str]]:
+        t, a = row(template.replace("{}", target)), row(template.replace("{}", anchor))
+        before = row(template.partition("{}")[0])
+        words = tokenizer.clip_l.inv_vocab
+        pairs = align(t, a, before.end - before.start).content
+        return [(words[t.ids[i]].removesuffix("</w>"), words[a.ids[j]].removesuffix("</w>")) for i, j in pairs]
+
+    return read
+
+
+END = ("<|endoftext|>", "<|endoftext|>")
+
+
+def test_the_prefix_is_not_constrained_and_the_suffix_is(aligned):
+    assert aligned("a photo of a {} on a table", "cat", "dog") == [
+        ("cat", "dog"),
+        ("on", "on"),
+        ("a", "a"),
+        ("table", "table"),
+        END,
+    ]
+
+
+def test_concepts_of_several_tokens_are_aligned_last_to_last(aligned):
+    assert aligned("art by {}", "van gogh", "an artist") == [("van", "an"), ("gogh", "artist"), END]
+
+
+def test_tokens_in_excess_of_the_target_answer_to_the_first_of_the_anchor(aligned):
+    assert aligned("{} here", "vincent van gogh", "an artist") == [
+        ("vincent", "an"),
+        ("van", "an"),
+        ("gogh", "artist"),
+        ("here", "here"),
+        END,
+    ]
+
+
+def test_tokens_in_excess_of_the_anchor_answer_to_nobody(aligned):
+    assert aligned("{}", "cat", "a person wearing clothes") == [("cat", "clothes"), END]
+
+
+def test_an_anchor_without_tokens_of_its_own_lends_the_token_after_the_gap(aligned):
+    assert aligned("a {} here", "red circle", "circle") == [("red", "circle"), ("circle", "circle"), ("here", "here"), END]
+    assert aligned("a {}", "cat", "") == [("cat", "<|endoftext|>"), END]
+
+
+def test_bos_answers_to_nobody(row):
+    t, a = row("cat"), row("")
+    assert all(i > 0 and j > 0 for i, j in align(t, a, 0).content + align(t, a, 0).padding)
+
+
+def test_a_target_that_begins_its_anchor_is_still_the_target(aligned):
+    """Equal first words are not the prefix: `circle -> circle shape` must change circle."""
+    assert aligned("a {}", "circle", "circle shape") == [("circle", "shape"), END]
+
+
+def test_a_word_that_both_end_with_is_aligned_as_suffix(aligned):
+    assert aligned("a {}", "red circle", "blue circle") == [("red", "blue"), ("circle", "circle"), END]
+
+
+def test_a_name_of_many_pieces_keeps_its_last_piece_for_the_anchor(row, aligned):
+    pieces = aligned("a {}", "hokusai katsushika", "artist")
+    assert len(pieces) > 3
+    assert {anchor for _, anchor in pieces[:-1]} == {"artist"}
+
+
+def test_padding_is_measured_by_its_offset_from_the_end(row):
+    t, a = row("a vincent van gogh"), row("a cat")
+    padding = align(t, a, 1).padding
+    assert padding == tuple((t.end + i, a.end + i) for i in PADDING_OFFSETS)
+    assert all(t.ids[i] == a.ids[j] == EOS for i, j in padding)
+
+
+def test_positions_of_a_prompt_leave_bos_out_and_stop_at_the_end_of_the_chunk(row):
+    short, full = row("a cat"), row("cat " * 75)
+    assert content_positions(short) == [1, 2, 3]
+    assert measured_positions(short) == [1, 2, 3, 4, 5, 7, 11, 19, 35]
+    assert measured_positions(full) == [*range(1, 77)]
+    assert short.ids[0] == BOS

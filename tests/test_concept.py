@@ -1,0 +1,88 @@
+"""What people may write and what they are told when it makes no sense."""
+
+import pytest
+
+from erasepro_core.concept import KINDS, ConceptError, kind_named, parse_request, related_phrases
+
+
+def test_a_line_holds_a_target_its_aliases_and_its_anchor():
+    (concept,) = parse_request("Van Gogh | Vincent  van Gogh -> an artist", "style").concepts
+    assert concept.names == ("Van Gogh", "Vincent van Gogh")
+    assert concept.anchor == "an artist"
+    assert str(concept) == "Van Gogh | Vincent van Gogh -> an artist"
+
+
+def test_commas_belong_to_a_concept_and_comments_to_nobody():
+    request = parse_request("# relatives\n\nsnow, ice -> sand\n  # more\n", "object", "rain\n\n# no\nwind , sun")
+    assert [concept.names for concept in request.concepts] == [("snow, ice",)]
+    assert request.preserves == ("rain", "wind , sun")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_line_without_an_arrow_takes_the_anchor_of_its_kind(kind):
+    (concept,) = parse_request("something", kind.name).concepts
+    assert concept.anchor == kind.default_anchor != ""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_unseen_sentences_are_never_solved_on(kind):
+    assert not set(kind.templates) & set(kind.unseen)
+    assert all(sentence.count("{}") == 1 for sentence in kind.templates + kind.unseen)
+    assert len(set(kind.templates)) == len(kind.templates)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "text is empty"),
+        ("# only a comment", "text is empty"),
+        ("cat -> dog\na ->", r"line 2: 'a ->' has nothing after the arrow.*leave the arrow out.*'thing'"),
+        ("-> b", "line 1: '-> b' has an empty target"),
+        ("cat | -> dog", "line 1: .* has an empty target"),
+        ("a -> b -> c", "line 1: the anchor 'b -> c' must be one phrase"),
+        ("a -> b | c", "line 1: the anchor 'b | c' must be one phrase"),
+        ("Cat ->  cat", "line 1: 'Cat' is its own anchor"),
+        ("kitten | cat -> cat", "'cat' is its own anchor"),
+        ("cat -> dog\nCAT -> bird", "'CAT' is asked to become both 'dog' and 'bird'"),
+        ("embedding:cat -> dog", "not plain words"),
+    ],
+)
+def test_text_that_makes_no_sense_is_refused_with_its_line(text, says):
+    with pytest.raises(ConceptError, match=says):
+        parse_request(text, "object")
+
+
+def test_a_concept_cannot_be_erased_and_preserved():
+    with pytest.raises(ConceptError, match="'dog' stands in the concepts to erase and in the preserves"):
+        parse_request("cat -> bird\nDog -> bird", "object", "horse\ndog")
+
+
+def test_requests_join_unless_they_contradict_each_other():
+    first, second = parse_request("cat -> dog", "object", "horse"), parse_request("Monet -> art", "style", "horse\nsea")
+    joined = first.joined(second)
+    assert [concept.kind.name for concept in joined.concepts] == ["object", "style"]
+    assert joined.preserves == ("horse", "sea")
+    with pytest.raises(ConceptError, match="'cat' is asked to become both 'dog' and 'bird'"):
+        first.joined(parse_request("cat -> bird", "object"))
+
+
+def test_an_unknown_kind_is_named():
+    with pytest.raises(ConceptError, match="no kind 'animal'; the kinds are object, style, person, explicit content"):
+        kind_named("animal")
+
+
+def test_every_name_is_said_in_every_sentence():
+    request = parse_request("cat | kitten -> dog", "object")
+    pairs = request.pairs(3)
+    assert [(p.target_prompt, p.anchor_prompt) for p in pairs[:2]] == [("cat", "dog"), ("a photo of a cat", "a photo of a dog")]
+    assert len(pairs) == 6
+    assert pairs[4].prefix == "a photo of a "
+
+
+def test_a_compound_protects_its_parts_and_a_name_does_not():
+    (compound,) = parse_request("red circle -> blue square", "object").concepts
+    assert related_phrases(compound) == ["red", "circle", "blue circle", "red square"]
+    (listed,) = parse_request("red circle | circle -> square", "object").concepts
+    assert related_phrases(listed) == ["red"]
+    (name,) = parse_request("Van Gogh -> an artist", "style").concepts
+    assert related_phrases(name) == []

@@ -1,0 +1,187 @@
+"""The constrained problems against an independent reference: one linear system per row of the update, in float64."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from erasepro_core.solve import SolveError, uce_reader, zero_residual_reader, zero_residual_update
+
+
+def normal(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture
+def problem():
+    """Random W, X, Y, C of the given sizes."""
+
+    def make(d_out: int, d_in: int, n: int, p: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return normal(d_out, d_in, seed=1), normal(d_in, n, seed=2), normal(d_in, n, seed=3), normal(d_in, p, seed=4)
+
+    return make
+
+
+def reference(gap: Tensor, target: Tensor, preserve: Tensor, metric: Tensor) -> Tensor:
+    """min tr(U M U') with U X = G and U C = 0, from its optimality conditions, without pseudo-inverses or truncation."""
+    constraints = torch.cat([target, preserve], dim=1)
+    values = torch.cat([gap, gap.new_zeros(gap.shape[0], preserve.shape[1])], dim=1)
+    d, k = constraints.shape
+    system = torch.cat(
+        [
+            torch.cat([2 * metric, constraints], dim=1),
+            torch.cat([constraints.T, metric.new_zeros(k, k)], dim=1),
+        ]
+    )
+    right = torch.cat([metric.new_zeros(d, gap.shape[0]), values.T])
+    return torch.linalg.solve(system, right)[:d].T
+
+
+def moment(neutral: Tensor, ridge: float, free: Tensor) -> Tensor:
+    """The metric that the solver documents, taken on the free directions."""
+    projected = free @ neutral
+    second = projected @ projected.T / neutral.shape[1]
+    return second + ridge * second.trace() / len(second) * torch.eye(len(second), dtype=second.dtype)
+
+
+def complement(preserve: Tensor) -> Tensor:
+    return torch.eye(len(preserve), dtype=preserve.dtype) - preserve @ torch.linalg.pinv(preserve)
+
+
+def test_the_edited_layer_treats_target_as_anchor(problem):
+    W, X, Y, C = problem(d_out=6, d_in=8, n=3, p=2)
+    edited = W + zero_residual_update(W, X, Y, C).dense()
+    torch.testing.assert_close(edited @ X, W @ Y, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(W @ X, W @ Y, atol=0.1)  # there was something to erase
+
+
+def test_preserved_features_do_not_move(problem):
+    W, X, Y, C = problem(d_out=6, d_in=8, n=3, p=2)
+    assert (zero_residual_update(W, X, Y, C).dense().double() @ C).norm() < 1e-5 * (W @ C).norm()
+    assert (zero_residual_update(W, X, Y).dense().double() @ C).norm() > 1e-2 * (W @ C).norm()  # and would have
+
+
+def test_without_neutral_prompts_it_is_the_smallest_update_there_is(problem):
+    W, X, Y, C = problem(d_out=6, d_in=8, n=3, p=2)
+    expected = reference(W @ (Y - X), X, C, torch.eye(8, dtype=torch.float64))
+    torch.testing.assert_close(zero_residual_update(W, X, Y, C).dense().double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [5, 40])
+def test_with_neutral_prompts_it_is_the_one_they_feel_least(problem, samples):
+    W, X, Y, C = problem(d_out=6, d_in=12, n=3, p=2)
+    N, G = normal(12, samples, seed=5), W @ (Y - X)
+    U = zero_residual_reader(X, preserve=C, neutral=N, ridge=0.1).update(G).dense().double()
+    torch.testing.assert_close(U, reference(G, X, C, moment(N, 0.1, complement(C))), rtol=1e-4, atol=1e-5)
+    plain = zero_residual_reader(X, preserve=C).update(G).dense().double()
+    assert (U @ N).norm() < (plain @ N).norm()
+
+
+def test_no_other_feasible_update_is_smaller(problem):
+    W, X, Y, C = problem(d_out=6, d_in=12, n=3, p=2)
+    N = normal(12, 40, seed=5)
+    U = zero_residual_reader(X, preserve=C, neutral=N).update(W @ (Y - X)).dense().double()
+    M = moment(N, 0.1, complement(C))
+    feasible = complement(torch.cat([X, C], dim=1))
+    size = torch.trace(U @ M @ U.T)
+    for seed in range(20):
+        other = U + 0.1 * normal(6, 12, seed=100 + seed) @ feasible
+        torch.testing.assert_close(other @ X, U @ X)  # still feasible
+        assert torch.trace(other @ M @ other.T) > size
+
+
+def test_the_rank_is_at_most_the_number_of_aligned_tokens(problem):
+    W, X, Y, C = problem(d_out=20, d_in=30, n=4, p=3)
+    assert zero_residual_update(W, X, Y, C).rank == 4
+    repeated = zero_residual_update(W, torch.cat([X, X], 1), torch.cat([Y, Y], 1), C)
+    assert repeated.rank == 4
+    assert torch.linalg.matrix_rank(repeated.dense(), rtol=1e-5) == 4
+
+
+def test_near_copies_are_met_on_average_and_kept_directions_exactly(problem):
+    W, X, Y, _ = problem(d_out=6, d_in=30, n=4, p=1)
+    X = torch.cat([X, X + 1e-3 * normal(30, 4, seed=9)], dim=1)
+    G = W @ (torch.cat([Y, Y + normal(30, 4, seed=10)], dim=1) - X)
+    reader = zero_residual_reader(X, rtol=0.03)
+    left = reader.update(G).dense().double() @ X - G
+    assert reader.rank == 4
+    assert (left @ reader.kept).norm() < 1e-5 * (G @ reader.kept).norm()
+    assert left.norm() > 0.1 * G.norm()
+    exact = zero_residual_reader(X, rtol=1e-6)
+    assert exact.update(G).norm() > 50 * reader.update(G).norm()  # what meeting them one by one would cost
+
+
+def test_one_feature_with_two_anchors_ends_half_way_and_says_so(problem):
+    W, X, Y, _ = problem(d_out=6, d_in=8, n=2, p=1)
+    X = X[:, :1].repeat(1, 2)
+    G = W @ (Y - X)
+    U = zero_residual_reader(X).update(G).dense().double()
+    torch.testing.assert_close(U @ X, G.mean(1, keepdim=True).repeat(1, 2), rtol=1e-5, atol=1e-5)
+    assert (U @ X - G).norm() > 0.1 * G.norm()
+
+
+def test_a_target_inside_the_preserves_is_refused(problem):
+    W, _, Y, C = problem(d_out=6, d_in=8, n=1, p=2)
+    inside = C @ torch.tensor([[1.0], [2.0]], dtype=torch.float64)
+    with pytest.raises(SolveError, match="span of the features to preserve"):
+        zero_residual_update(W, inside, Y, C)
+
+
+def test_the_free_share_tells_how_near_a_target_is_to_the_preserves(problem):
+    _, X, _, C = problem(d_out=6, d_in=8, n=1, p=2)
+    near = C[:, :1] / C[:, :1].norm() + 0.1 * complement(C) @ X / (complement(C) @ X).norm()
+    share = zero_residual_reader(torch.cat([near, complement(C) @ X], dim=1), preserve=C).free
+    torch.testing.assert_close(share, torch.tensor([0.1 / 1.01**0.5, 1.0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("size", [1.0, 100.0])
+def test_a_huge_preserved_feature_changes_neither_rank_nor_result(problem, size):
+    """Real CLIP encoders have massive activations at BOS, which every prompt has."""
+    W, X, Y, C = problem(d_out=6, d_in=20, n=3, p=2)
+    X = torch.cat([X, X + 0.05 * normal(20, 3, seed=7)], dim=1)
+    G = W @ (torch.cat([Y, Y], dim=1) - X)
+    bos = normal(20, 1, seed=6)
+
+    def solved(scale: float):
+        parts = [normal(20, 30, seed=5), scale * bos]
+        return zero_residual_reader(
+            X, preserve=torch.cat([scale * bos, C], 1), neutral=torch.cat(parts, 1), weighted=C, rtol=0.03
+        )
+
+    plain, huge = solved(1.0), solved(size)
+    assert huge.rank == plain.rank
+    torch.testing.assert_close(huge.update(G).dense(), plain.update(G).dense(), rtol=1e-4, atol=1e-6)
+    assert (huge.update(G).dense().double() @ bos).norm() * size < 1e-3
+
+
+def test_a_strong_concept_does_not_push_a_weak_one_out(problem):
+    W, X, Y, _ = problem(d_out=6, d_in=20, n=4, p=1)
+    X = X * torch.tensor([1.0, 1.0, 1e-3, 1e-3], dtype=torch.float64)
+    G = W @ (Y - X)
+    own = zero_residual_reader(X, concept=torch.tensor([0, 0, 1, 1]), rtol=0.03)
+    assert (own.update(G).dense().double() @ X - G).norm() < 1e-4 * G.norm()
+    together = zero_residual_reader(X, rtol=0.03)
+    assert (together.update(G).dense().double() @ X - G)[:, 2:].norm() > 0.5 * G[:, 2:].norm()
+
+
+def test_uce_solves_its_own_published_equation(problem):
+    W, X, Y, C = problem(d_out=6, d_in=10, n=3, p=4)
+    eye = torch.eye(10, dtype=torch.float64)
+    system = 0.5 * eye + X @ X.T + C @ C.T
+    expected = (0.5 * W + W @ Y @ X.T + W @ C @ C.T) @ torch.linalg.inv(system)
+    edited = W + uce_reader(X, C).update(W @ (Y - X)).dense()
+    torch.testing.assert_close(edited, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_uce_leaves_the_residual_that_theory_says(problem):
+    W, X, Y, C = problem(d_out=6, d_in=10, n=1, p=4)
+    felt = X.T @ torch.linalg.inv(0.5 * torch.eye(10, dtype=torch.float64) + C @ C.T) @ X
+    edited = W + uce_reader(X, C).update(W @ (Y - X)).dense()
+    residual = (edited @ X - W @ Y).norm() / (W @ (Y - X)).norm()
+    torch.testing.assert_close(residual, (1 / (1 + felt)).squeeze(), rtol=1e-4, atol=1e-6)
+    assert residual > 0.01  # where ours has none
+
+
+def test_shapes_that_disagree_are_named(problem):
+    W, X, Y, _ = problem(d_out=6, d_in=8, n=3, p=1)
+    with pytest.raises(ValueError, match=r"targets \[8, 3\] and anchors \[8, 2\]"):
+        zero_residual_update(W, X, Y[:, :2])
