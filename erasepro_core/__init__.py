@@ -7,7 +7,8 @@ come from), plan (the batch of a solve), progressive (the driver), measure (leak
 from .align import TokenRow
 from .concept import KINDS, Concept, ConceptError, Request, parse_request
 from .families import FAMILIES, EncoderBlock, Family, FamilyError, family_of
-from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options, TextPath
+from .path import TextPath
+from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options
 from .progressive import Solution, solve
 from .report import NotErasedError, Report, check
 from .update import Erasure, LowRankUpdate

@@ -35,9 +35,9 @@ class Alignment:
 def align(target: TokenRow, anchor: TokenRow, prefix: int) -> Alignment:
     """Aligns two prompts that share their first `prefix` word tokens and whatever follows the concept.
 
-    Concept tokens are right-aligned, last to last; target tokens in excess answer to the first anchor token; suffix tokens
-    by their offset from the concept's end; end token to end token; padding by its offset from there. An anchor without
-    tokens of its own lends the token after the gap, never BOS.
+    Concept tokens are right-aligned, last to last; target tokens in excess answer to the first anchor token; suffix
+    tokens by their offset from the concept's end; end token to end token; padding by its offset from there. An anchor
+    without tokens of its own lends the token after the gap, never BOS.
 
     Args:
         target, anchor: the two prompts, same length of chunk.

@@ -28,35 +28,48 @@ class Kind:
 
 
 _NAMED = (
-    ("{}", "a photo of {}", "a picture of {}", "a painting of {}", "{} on a table", "an image of {}", "this is {}")
-    + ("a drawing of {}", "{} on a white background", "{} in the middle", "a nice picture of {}", "a portrait of {}")
-    + ("a simple photo of {}", "one photo of {}", "a shape of {}", "a toy of {}"),
-    ("a sketch of {}", "look at {} here", "{} , best quality", "there is {} in the picture", "a render of {}")
-    + ("{} and nothing else",),
-)
+    (
+        "{}", "a photo of {}", "a picture of {}", "a painting of {}", "{} on a table", "an image of {}", "this is {}",
+        "a drawing of {}", "{} on a white background", "{} in the middle", "a nice picture of {}", "a portrait of {}",
+        "a simple photo of {}", "one photo of {}", "a shape of {}", "a toy of {}",
+    ),
+    (
+        "a sketch of {}", "look at {} here", "{} , best quality", "there is {} in the picture", "a render of {}",
+        "{} and nothing else",
+    ),
+)  # fmt: skip
 
 KINDS = (
     Kind(
         "object",
         "thing",
-        ("{}", "a photo of a {}", "a {}", "a {} shape", "a {} on a table", "the {}", "a picture of a {}", "a {} toy")
-        + ("a painting of a {}", "a {} on a white background", "an image of the {}", "a nice {}", "this is a {}")
-        + ("a drawing of a {}", "one {} in the middle", "a simple {}"),
-        ("a sketch of a {}", "look at the {} here", "a {} , best quality", "there is a {} in the picture")
-        + ("a render of one {}", "a {} and nothing else"),
+        (
+            "{}", "a photo of a {}", "a {}", "a {} shape", "a {} on a table", "the {}", "a picture of a {}", "a {} toy",
+            "a painting of a {}", "a {} on a white background", "an image of the {}", "a nice {}", "this is a {}",
+            "a drawing of a {}", "one {} in the middle", "a simple {}",
+        ),
+        (
+            "a sketch of a {}", "look at the {} here", "a {} , best quality", "there is a {} in the picture",
+            "a render of one {}", "a {} and nothing else",
+        ),
     ),
     Kind(
         "style",
         "art",
-        ("{}", "a painting by {}", "a picture in the style of {}", "{} style", "art by {}", "a {} painting")
-        + ("in the style of {}", "a picture by {}", "a shape in {} style", "a drawing by {}", "a {} picture")
-        + ("a toy in the style of {}", "an image by {}", "a shape by {}", "a photo in the style of {}", "the art of {}"),
-        ("a work made by {}", "{} art", "a render in the manner of {}", "a nice {} sketch", "there is a toy by {}")
-        + ("a {} work on a table",),
+        (
+            "{}", "a painting by {}", "a picture in the style of {}", "{} style", "art by {}", "a {} painting",
+            "in the style of {}", "a picture by {}", "a shape in {} style", "a drawing by {}", "a {} picture",
+            "a toy in the style of {}", "an image by {}", "a shape by {}", "a photo in the style of {}",
+            "the art of {}",
+        ),
+        (
+            "a work made by {}", "{} art", "a render in the manner of {}", "a nice {} sketch", "there is a toy by {}",
+            "a {} work on a table",
+        ),
     ),
     Kind("person", "a person", *_NAMED),
     Kind("explicit content", "a person wearing clothes", *_NAMED),
-)
+)  # fmt: skip
 
 
 def kind_named(name: str) -> Kind:
@@ -93,10 +106,12 @@ class PromptPair:
 
     @property
     def target_prompt(self) -> str:
+        """The sentence with the target."""
         return self.template.replace("{}", self.target)
 
     @property
     def anchor_prompt(self) -> str:
+        """The sentence with the anchor."""
         return self.template.replace("{}", self.anchor)
 
     @property
@@ -174,9 +189,11 @@ def checked(request: Request) -> Request:
 
 
 def related_phrases(concept: Concept) -> list[str]:
-    """Phrases that share words with a compound target and must survive it: `red circle -> blue square` leaves
-    `red`, `circle`, `red square` and `blue circle` alone. Empty for one-word targets and for names of people and styles,
-    whose words mean little by themselves."""
+    """Phrases that share words with a compound target and must survive it.
+
+    `red circle -> blue square` leaves `red`, `circle`, `red square` and `blue circle` alone. Empty for one-word targets
+    and for names of people and styles, whose words mean little by themselves.
+    """
     if concept.kind.name in ("style", "person"):
         return []
     erased = {_key(name) for name in concept.names}
@@ -188,7 +205,7 @@ def related_phrases(concept: Concept) -> list[str]:
             continue
         phrases += words
         if len(words) == len(anchor):
-            phrases += [" ".join(words[:i] + [other] + words[i + 1 :]) for i, other in enumerate(anchor)]
+            phrases += [" ".join([*words[:i], other, *words[i + 1 :]]) for i, other in enumerate(anchor)]
     return [phrase for phrase in dict.fromkeys(phrases) if _key(phrase) not in erased | {_key(concept.anchor)}]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .align import TokenRow, align, measured_positions
 from .concept import PromptPair
+from .path import TextPath
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,31 @@ class Encoded:
     """`[tokens, d]` by prompt, as the diffusion model gets them."""
 
     def at(self, prompt: str, positions: Sequence[int]) -> Tensor:
+        """Features of some tokens of a prompt, `[positions, d]`."""
         return self.features[prompt][list(positions)]
+
+
+def read(path: TextPath, prompts: Iterable[str]) -> Encoded:
+    """Encodes prompts in a live model."""
+    prompts = list(dict.fromkeys(prompts))
+    rows = path.tokenize(prompts)
+    return Encoded(dict(zip(prompts, rows, strict=True)), dict(zip(prompts, path.encode(rows), strict=True)))
 
 
 WeightPair = tuple[Tensor, Tensor]
 """One text-conditioned weight, original and edited, `[d_out, d]` each."""
+
+
+def weight_pairs(original: TextPath, edited: TextPath) -> dict[str, WeightPair]:
+    """Every text-conditioned weight of two models, by name; one tensor twice where they are equal."""
+    both = zip(original.conditioned(), edited.conditioned(), strict=True)
+    return {name: (w, w if torch.equal(w, changed) else changed) for (name, w), (_, changed) in both}
+
+
+def prefix_lengths(path: TextPath, pairs: Iterable[PromptPair]) -> dict[str, int]:
+    """Number of word tokens before the concept, by the words before it."""
+    prefixes = list(dict.fromkeys(pair.prefix for pair in pairs))
+    return {text: row.end - row.start for text, row in zip(prefixes, path.tokenize(prefixes), strict=True)}
 
 
 def leak(
@@ -48,7 +69,7 @@ def leak(
         pairs: n prompt pairs.
         original, edited: features of their prompts, and of the anchors in `original`.
         weights: every text-conditioned weight before and after.
-        prefix: word tokens before the concept, by template prefix.
+        prefix: what `prefix_lengths` says of the pairs.
 
     Returns:
         `[n]`, no unit; 0 where the two prompts never differed.

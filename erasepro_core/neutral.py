@@ -1,4 +1,4 @@
-"""Everyday prompts: what ordinary use feels of a layer's input. Written for this pack; names no person, style or brand."""
+"""Everyday prompts: what ordinary use feels of a layer's input. Written for this pack; they name no artist or brand."""
 
 from __future__ import annotations
 

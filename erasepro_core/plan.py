@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .align import Alignment, TokenRow, align, content_positions, measured_positions
 from .concept import PromptPair, Request, in_sentences, related_phrases
-from .families import EncoderBlock, Family
-from .measure import Encoded
+from .measure import Encoded, prefix_lengths
 from .neutral import FIT_PROMPTS, PROBE_PROMPTS
+from .path import TextPath
 
 PRESERVE_TEMPLATES = 4
 """Sentences in which each preserved name is shown."""
@@ -38,32 +37,6 @@ class Options:
     tolerance: float = 0.03
     """Directions of the targets weaker than this share of the strongest are met on average, not one by one."""
     method: str = METHODS[0]
-
-
-class TextPath(Protocol):
-    """The way of a prompt from its words to the linears of the diffusion model that read it, in one live model."""
-
-    family: Family
-
-    def tokenize(self, prompts: Sequence[str]) -> list[TokenRow]:
-        """Token ids; raises ValueError for a prompt that does not fit into one chunk."""
-        ...
-
-    def encode(self, rows: Sequence[TokenRow]) -> Tensor:
-        """Features as the diffusion model gets them, `[rows, tokens, d]`, all rows in one forward pass."""
-        ...
-
-    def blocks(self) -> list[EncoderBlock]:
-        """Blocks of the text encoder that run, in execution order."""
-        ...
-
-    def module(self, name: str) -> nn.Module:
-        """A module of the text encoder."""
-        ...
-
-    def conditioned(self) -> Iterator[tuple[str, Tensor]]:
-        """Name and effective weight, `[d_out, d]` float32, of each text-conditioned linear, one after the other."""
-        ...
 
 
 Columns = tuple[Tensor, Tensor]
@@ -99,7 +72,9 @@ class Plan:
 
     def encoded(self, features: Tensor) -> Encoded:
         """The batch's features by prompt, as the rows that feel the updates have them."""
-        return Encoded({p: self.rows[r] for p, r in self.row_of.items()}, {p: features[r] for p, r in self.row_of.items()})
+        return Encoded(
+            {p: self.rows[r] for p, r in self.row_of.items()}, {p: features[r] for p, r in self.row_of.items()}
+        )
 
 
 def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
@@ -116,8 +91,7 @@ def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
     rows = path.tokenize([*felt, *still])
     row_of = {prompt: index for index, prompt in enumerate(felt)}
     anchor_row_of = {prompt: len(felt) + index for index, prompt in enumerate(still)}
-    prefixes = _unique(pair.prefix for pair in (*pairs, *unseen))
-    prefix = {text: row.end - row.start for text, row in zip(prefixes, path.tokenize(prefixes), strict=True)}
+    prefix = prefix_lengths(path, [*pairs, *unseen])
 
     target, anchor, concept = [], [], []
     for pair in pairs:

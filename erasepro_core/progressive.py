@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,9 +13,10 @@ from .capture import hooked
 from .concept import Request
 from .families import EncoderBlock
 from .measure import Encoded, drift, leak, one_for_all
-from .plan import Options, Plan, TextPath, make_plan, take
-from .solve import Reader, SolveError, uce_reader, zero_residual_reader
-from .update import Erasure, LowRankUpdate, as_float32
+from .path import TextPath
+from .plan import Options, Plan, make_plan, take
+from .solve import Reader, uce_reader, zero_residual_reader
+from .update import Erasure, LowRankUpdate
 
 EXACT_RTOL = 0.03
 START_DEPTHS = 5
@@ -52,6 +53,7 @@ class Trial:
 
     @property
     def score(self) -> float:
+        """What the choice of the start depth makes small."""
         return self.leak + self.drift
 
 
@@ -131,8 +133,11 @@ def _starts(options: Options, depth: int) -> list[int]:
 
 
 def _layers(blocks: list[EncoderBlock], start: int) -> list[tuple[str, int]]:
-    """Names and depths of the layers that a start depth updates: a token's keys and values where the first change is,
-    since later tokens of the block read them before the block's writer can act, and every writer from there on."""
+    """Names and depths of the layers that a start depth updates.
+
+    Keys and values where the first change is, since later tokens of the block read a token through them before the
+    block's writer can act; and every writer from there on.
+    """
     chosen = [(name, start) for block in blocks[start : start + 1] for name in block.readers]
     return chosen + [(block.writer, depth) for depth, block in enumerate(blocks) if depth >= start]
 
@@ -208,7 +213,8 @@ def _attempt(
 
 def _trial(plan: Plan, start: int, original: tuple[Encoded, Tensor], edited: Encoded) -> Trial:
     before, weight = original
-    weights = [(weight.to(edited.features[""].device),) * 2]
+    weight = weight.to(edited.features[""].device)
+    weights = [(weight, weight)]
     left = float(leak(plan.unseen, before, edited, weights, plan.prefix).mean())
     moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
     return Trial(start, left, sum(moved) / len(moved))

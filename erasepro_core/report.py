@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import fmean
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from .capture import hooked
-from .measure import Encoded, WeightPair, drift, leak
-from .plan import Columns, Plan, TextPath, make_plan, take
+from .concept import PromptPair
+from .measure import Encoded, WeightPair, drift, leak, weight_pairs
+from .path import TextPath
+from .plan import Plan, make_plan, take
 from .progressive import Solution
 
 NOT_ERASED = 0.5
@@ -49,6 +51,7 @@ class Report:
 
     @property
     def residual_max(self) -> float:
+        """Over all layers, on the directions kept."""
         return max(residual.kept for residual in self.residuals.values())
 
     def not_erased(self) -> list[str]:
@@ -61,7 +64,7 @@ class Report:
         left = self.not_erased()
         if left and self.solution.options.method == "ErasePro" and self.solution.options.schedule == "progressive":
             raise NotErasedError(
-                f"not erased: {'; '.join(left)} (leak {max(self.leak_training):.2f}, at most {NOT_ERASED} was expected). "
+                f"not erased: {'; '.join(left)} (leak {max(self.leak_training):.2f}, expected at most {NOT_ERASED}). "
                 "What is preserved leaves no room for it. Preserve less, set preserve to weighted, or choose an anchor "
                 "that is closer to the target."
             )
@@ -75,7 +78,7 @@ class Report:
         """A few lines for the node."""
         solution = self.solution
         concepts = zip(solution.request.concepts, self.leak_training, self.leak_unseen, strict=True)
-        lines = [f"{concept}: leak {trained:.3f}, {unseen:.3f} in unseen sentences" for concept, trained, unseen in concepts]
+        lines = [f"{concept}: leak {seen:.3f}, {new:.3f} in unseen sentences" for concept, seen, new in concepts]
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
         lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
@@ -130,7 +133,7 @@ def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
     """
     plan = make_plan(solution.request, solution.options, original)
     before, after = _said(solution, original, plan), _said(solution, edited, plan)
-    weights = _weights(original, edited)
+    weights = weight_pairs(original, edited)
     residuals = _encoder_residuals(solution, plan, before, after)
     residuals |= _cross_residuals(solution, plan, before.features, after.features, weights)
     encoded = plan.encoded(before.features), plan.encoded(after.features)
@@ -177,7 +180,9 @@ def _said(solution: Solution, path: TextPath, plan: Plan) -> _Said:
 def _encoder_residuals(solution: Solution, plan: Plan, before: _Said, after: _Said) -> dict[str, Residual]:
     layers = {record.name: record.kept for record in solution.layers}
     return {
-        name: _residual(before.anchor[name] - after.target[name], before.anchor[name] - before.target[name], layers[name])
+        name: _residual(
+            before.anchor[name] - after.target[name], before.anchor[name] - before.target[name], layers[name]
+        )
         for name in solution.erasure.text_encoder
     }
 
@@ -201,13 +206,9 @@ def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
     return Residual(float((left @ kept).norm() / (gap @ kept).norm()), float(left.norm() / gap.norm()))
 
 
-def _weights(original: TextPath, edited: TextPath) -> dict[str, WeightPair]:
-    """Text-conditioned weights of both models; one tensor where they are equal, so that nobody multiplies by zero."""
-    both = zip(original.conditioned(), edited.conditioned(), strict=True)
-    return {name: (w, w if torch.equal(w, changed) else changed) for (name, w), (_, changed) in both}
-
-
-def _by_concept(plan: Plan, pairs, encoded: tuple[Encoded, Encoded], weights: list[WeightPair]) -> tuple[float, ...]:
+def _by_concept(
+    plan: Plan, pairs: Sequence[PromptPair], encoded: tuple[Encoded, Encoded], weights: list[WeightPair]
+) -> tuple[float, ...]:
     left = leak(pairs, *encoded, weights, plan.prefix).tolist()
     concepts = range(1 + max(pair.concept for pair in pairs))
     return tuple(fmean(v for pair, v in zip(pairs, left, strict=True) if pair.concept == c) for c in concepts)

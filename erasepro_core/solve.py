@@ -3,10 +3,10 @@
 The one file with mathematical letters. Columns are features:
 
     W  weight of a layer          X  target features      C  features that must not move
-    U  its update, W = W_o + U    Y  anchor features      N  neutral features, what ordinary prompts feel
+    U  its update, W = W_o + U    Y  anchor features      N  neutral features: what everyday prompts feel
     G  what the output must gain on the targets: W_o (Y - X), and the residual stream's part where there is one
 
-A solve never needs W: every update is `G @ combine @ reader`, and layers that read the same features share both factors.
+A solve never needs W: every update is `G @ combine @ reader`, and layers with the same input share both factors.
 docs/method.md derives each step.
 """
 
@@ -43,6 +43,7 @@ class Reader:
 
     @property
     def rank(self) -> int:
+        """Number of directions."""
         return self.reader.shape[0]
 
     def update(self, gap: Tensor) -> LowRankUpdate:
@@ -64,9 +65,9 @@ def zero_residual_reader(
 ) -> Reader:
     """Reader of the smallest updates that gain what is asked on the targets and nothing on the preserves.
 
-    Minimises `tr(U M U')` subject to `U X = G` and `U C = 0`, where M is the second moment of the neutral and weighted features
-    plus `ridge` times its mean eigenvalue, or the identity without them. M is taken on what C leaves free, so a huge
-    preserved feature such as BOS sets no scale.
+    Minimises `tr(U M U')` subject to `U X = G` and `U C = 0`, where M is the second moment of the neutral and weighted
+    features plus `ridge` times its mean eigenvalue, or the identity without them. M is taken on what C leaves free, so
+    a huge preserved feature such as BOS sets no scale.
 
     Args:
         target: X, `[d_in, n]`, one column per aligned token.
@@ -75,8 +76,8 @@ def zero_residual_reader(
         neutral: N, `[d_in, m]`.
         concept: `[n]`, which concept a column belongs to: each sets its own scale for `rtol`, so a strong one cannot
             push a weak one below it.
-        rtol: directions of X weaker than this share of the strongest are not constrained; near-equal columns are then met
-            on average instead of one by one (no unit).
+        rtol: directions of X weaker than this share of the strongest are not constrained; near-equal columns are then
+            met on average instead of one by one (no unit).
         preserve_rtol: the same for C.
         weight: how much the weighted features count against the neutral ones, which count 1.
         ridge: how much an unseen direction counts against the mean of the seen ones.

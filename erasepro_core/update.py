@@ -21,6 +21,7 @@ class LowRankUpdate:
 
     @property
     def rank(self) -> int:
+        """Number of rank-one terms."""
         return self.right.shape[0]
 
     def dense(self) -> Tensor:
@@ -38,6 +39,7 @@ class LowRankUpdate:
         return float(((left.T @ left) * (right @ right.T)).sum().clamp_min(0).sqrt())
 
     def nbytes(self) -> int:
+        """Size of the two factors."""
         return sum(factor.numel() * factor.element_size() for factor in (self.left, self.right))
 
 
@@ -48,14 +50,16 @@ class Erasure:
     family: str
     """Name of the model family that the layer names belong to."""
     text_encoder: Mapping[str, LowRankUpdate]
-    """Update by weight name of the text encoder."""
+    """Update by layer name, inside the text encoder."""
     diffusion_model: Mapping[str, LowRankUpdate]
-    """Update by weight name of the diffusion model."""
+    """Update by layer name, inside the diffusion model."""
 
     def nbytes(self) -> int:
+        """Size of all factors."""
         return sum(update.nbytes() for part in self.parts() for update in part.values())
 
     def parts(self) -> tuple[Mapping[str, LowRankUpdate], Mapping[str, LowRankUpdate]]:
+        """Both mappings."""
         return self.text_encoder, self.diffusion_model
 
     def digest(self) -> str:

@@ -23,7 +23,7 @@ class ApplyErasure(io.ComfyNode):
             description="Puts an erasure on MODEL and CLIP. Use both outputs: each carries a part of it.",
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model the erasure was solved on, with the same LoRAs."),
-                io.Clip.Input("clip", tooltip="The text encoder the erasure was solved on. Encode prompts with the output."),
+                io.Clip.Input("clip", tooltip="The text encoder it was solved on. Encode prompts with the output."),
                 Erasure.Input("erasure", tooltip="From ErasePro Solve."),
                 io.Float.Input(
                     "strength",
@@ -31,8 +31,8 @@ class ApplyErasure(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="1 erases; 0 is the original model, bit by bit. What lies between weakens a concept without "
-                    "removing it.",
+                    tooltip="1 erases; 0 is the original model, bit by bit. What lies between weakens a concept "
+                    "without removing it.",
                 ),
             ],
             outputs=[

@@ -18,30 +18,30 @@ class DefineConcepts(io.ComfyNode):
             node_id="ErasePro_DefineConcepts",
             display_name="Define Concepts",
             category=CATEGORY,
-            description="Says which concepts to erase, what the model shall understand instead, and what must stay.",
+            description="Says which concepts to erase, what the model understands instead, and what must stay.",
             inputs=[
                 io.String.Input(
                     "text",
                     display_name="concepts to erase",
                     multiline=True,
                     default="Van Gogh | Vincent van Gogh -> an artist",
-                    tooltip="One concept a line: target | alias | alias -> anchor. List every word the concept goes by: an "
-                    f"alias that is not listed is not erased. Without an arrow the kind's own anchor is taken ({anchors}). "
-                    "Commas belong to the concept; lines that start with # are ignored.",
+                    tooltip="One concept a line: target | alias | alias -> anchor. List every word the concept goes by: "
+                    "an alias that is not listed is not erased. Without an arrow the kind's own anchor is taken "
+                    f"({anchors}). Commas belong to the concept; lines that start with # are ignored.",
                 ),
                 io.Combo.Input(
                     "kind",
                     options=[kind.name for kind in KINDS],
                     default="style",
-                    tooltip="What the concepts of this node are: decides in which sentences they are erased. For several "
-                    "kinds connect several of these nodes.",
+                    tooltip="What the concepts of this node are: decides in which sentences they are erased. For "
+                    "several kinds connect several of these nodes.",
                 ),
                 io.String.Input(
                     "preserve",
                     multiline=True,
                     default="",
-                    tooltip="Names or whole prompts that must keep their meaning, one a line. Near relatives of the target "
-                    "are worth listing, such as other artists or similar objects.",
+                    tooltip="Names or whole prompts that must keep their meaning, one a line. Near relatives of the "
+                    "target are worth listing, such as other artists or similar objects.",
                 ),
                 Concepts.Input(
                     "more_concepts", optional=True, tooltip="Concepts of another node, to erase all of them at once."
@@ -51,7 +51,9 @@ class DefineConcepts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, text: str | None = None, kind: str | None = None, preserve: str | None = None) -> bool | str:
+    def validate_inputs(
+        cls, text: str | None = None, kind: str | None = None, preserve: str | None = None
+    ) -> bool | str:
         """Stops the run before anything is loaded; text that comes by wire is only known when the node runs."""
         if text is None or kind is None or preserve is None:
             return True

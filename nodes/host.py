@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import comfy.float
 import comfy.lora
@@ -50,7 +50,7 @@ class HostPath:
     def encode(self, rows: Sequence[TokenRow]) -> Tensor:
         # Rows side by side are what the host itself makes of a long prompt: one forward pass for all of them.
         tokens = {self._tokenizer()[0]: [[(token, 1.0) for token in row.ids] for row in rows]}
-        features = self.clip.encode_from_tokens(tokens)
+        features = cast(Tensor, self.clip.encode_from_tokens(tokens))
         return features.reshape(len(rows), -1, features.shape[-1])
 
     def blocks(self) -> list[EncoderBlock]:

@@ -24,8 +24,8 @@ class Solve(io.ComfyNode):
             node_id="ErasePro_Solve",
             display_name="ErasePro Solve",
             category=CATEGORY,
-            description="Computes the erasure of the concepts from this model in closed form and measures what it does. The model "
-            "itself is not changed: connect Apply Erasure.",
+            description="Computes the erasure of the concepts from this model in closed form and measures what it "
+            "does. The model itself is not changed: connect Apply Erasure.",
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model, with the LoRAs it will be used with."),
                 io.Clip.Input("clip", tooltip="Its text encoder, with the same LoRAs and clip skip."),
@@ -34,23 +34,25 @@ class Solve(io.ComfyNode):
                     "where",
                     options=list(WHERE),
                     default=_DEFAULT.where,
-                    tooltip="Which weights may change. Both erase best. The text encoder alone leaves the diffusion model as it "
-                    "is, so prompts encoded by the original CLIP, such as negatives, keep their meaning. "
+                    tooltip="Which weights may change. Both erase best. The text encoder alone leaves the diffusion "
+                    "model as it is, so prompts encoded by the original CLIP, such as negatives, keep their meaning. "
                     "Cross-attention alone is what older methods change; it leaks more in sentences.",
                 ),
                 io.Combo.Input(
                     "schedule",
                     options=list(SCHEDULES),
                     default=_DEFAULT.schedule,
-                    tooltip="Progressive: each layer sees what shallower ones became, and the best start depth is chosen by "
-                    "trial. Joint and deep only are for comparison: joint damages the model, deep only leaks more.",
+                    tooltip="Progressive: each layer sees what shallower ones became, and the best start depth is "
+                    "chosen by trial. Joint and deep only are for comparison: joint damages the model, deep only "
+                    "leaks more.",
                 ),
                 io.Combo.Input(
                     "preserve",
                     options=list(PRESERVES),
                     default=_DEFAULT.preserve,
-                    tooltip="Exact: what you preserve cannot move, as far as it does not contradict the erasure. Weighted: it "
-                    "moves as little as possible, which leaves the erasure more room. Off: your preserves are ignored.",
+                    tooltip="Exact: what you preserve cannot move, as far as it does not contradict the erasure. "
+                    "Weighted: it moves as little as possible, which leaves the erasure more room. Off: your "
+                    "preserves are ignored.",
                 ),
                 io.Float.Input(
                     "preserve_strength",
@@ -58,16 +60,16 @@ class Solve(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How much preserved prompts count against everyday prompts, which count 1. Higher: less drift on them, "
-                    "a little more on others.",
+                    tooltip="How much preserved prompts count against everyday prompts, which count 1. Higher: less "
+                    "drift on them, a little more on others.",
                 ),
                 io.Int.Input(
                     "templates",
                     default=_DEFAULT.templates,
                     min=1,
                     max=max(len(kind.templates) for kind in KINDS),
-                    tooltip="In how many sentences each name is erased. More: less leak in new sentences, a slower solve and a "
-                    "larger file.",
+                    tooltip="In how many sentences each name is erased. More: less leak in new sentences, a slower "
+                    "solve and a larger file.",
                 ),
                 io.Float.Input(
                     "tolerance",
@@ -76,8 +78,8 @@ class Solve(io.ComfyNode):
                     max=0.5,
                     step=1e-3,
                     round=1e-4,
-                    tooltip="Directions weaker than this share of the strongest are met on average instead of one by one. Lower: "
-                    "exact on the training sentences, worse on others.",
+                    tooltip="Directions weaker than this share of the strongest are met on average instead of one by "
+                    "one. Lower: exact on the training sentences, worse on others.",
                 ),
                 io.Combo.Input(
                     "method",

@@ -71,7 +71,12 @@ def test_tokens_in_excess_of_the_anchor_answer_to_nobody(aligned):
 
 
 def test_an_anchor_without_tokens_of_its_own_lends_the_token_after_the_gap(aligned):
-    assert aligned("a {} here", "red circle", "circle") == [("red", "circle"), ("circle", "circle"), ("here", "here"), END]
+    assert aligned("a {} here", "red circle", "circle") == [
+        ("red", "circle"),
+        ("circle", "circle"),
+        ("here", "here"),
+        END,
+    ]
     assert aligned("a {}", "cat", "") == [("cat", "<|endoftext|>"), END]
 
 

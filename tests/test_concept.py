@@ -74,7 +74,10 @@ def test_an_unknown_kind_is_named():
 def test_every_name_is_said_in_every_sentence():
     request = parse_request("cat | kitten -> dog", "object")
     pairs = request.pairs(3)
-    assert [(p.target_prompt, p.anchor_prompt) for p in pairs[:2]] == [("cat", "dog"), ("a photo of a cat", "a photo of a dog")]
+    assert [(p.target_prompt, p.anchor_prompt) for p in pairs[:2]] == [
+        ("cat", "dog"),
+        ("a photo of a cat", "a photo of a dog"),
+    ]
     assert len(pairs) == 6
     assert pairs[4].prefix == "a photo of a "
 

@@ -1,0 +1,36 @@
+# Every goal first runs tests/host/setup.py, which takes minutes once and no time after that.
+# PYTHON names the Python 3.11+ to build on; COMFYUI your own ComfyUI folder, if the tests should run in that one.
+PYTHON ?= python3
+run := build/venv/bin/python
+
+.PHONY: demo test lint format bench-quality train-mini ui setup clean
+
+demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
+	$(run) -m tests.host.demo
+
+test: lint # everything CI checks
+	$(run) -m pytest
+
+lint: setup
+	$(run) -m ruff format --check .
+	$(run) -m ruff check .
+	$(run) -m basedpyright --level error
+
+format: setup
+	$(run) -m ruff check --fix .
+	$(run) -m ruff format .
+
+bench-quality: setup # the full table, 100 images a cell, in build/bench
+	$(run) -m benchmarks.quality
+
+train-mini: setup # train the mini model again, about 20 minutes on 2 cores
+	$(run) -m tests.mini.train
+
+ui: setup # ComfyUI with the pack and the mini model, for a person to look at
+	$(run) -m tests.host.server
+
+setup:
+	@$(PYTHON) tests/host/setup.py
+
+clean: # forget what was built here; the environment stays in the cache
+	rm -rf build

@@ -1,0 +1,146 @@
+"""Saved workflows become the graph that the page itself would send."""
+
+import pytest
+
+from tests.host.workflow import WorkflowError, replace_loader, to_api
+
+# The real server's answers for these nodes, cut to what matters here; one combo in the older form, one in the newer.
+OBJECT_INFO = {
+    "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["a.safetensors", "b.safetensors"], {}]}}},
+    "MiniLoader": {"input": {"required": {}}},
+    "CLIPTextEncode": {"input": {"required": {"text": ["STRING", {"multiline": True}], "clip": ["CLIP", {}]}}},
+    "LoraLoader": {
+        "input": {
+            "required": {
+                "model": ["MODEL"],
+                "clip": ["CLIP"],
+                "lora_name": [["x.safetensors"]],
+                "strength_model": ["FLOAT", {"default": 1.0}],
+                "strength_clip": ["FLOAT", {"default": 1.0}],
+            }
+        }
+    },
+    "KSampler": {
+        "input": {
+            "required": {
+                "model": ["MODEL", {}],
+                "seed": ["INT", {"default": 0, "control_after_generate": True}],
+                "steps": ["INT", {"default": 20}],
+                "cfg": ["FLOAT", {"default": 8.0}],
+                "scheduler": ["COMBO", {"options": ["simple", "karras"]}],
+                "positive": ["CONDITIONING", {}],
+            },
+            "optional": {"denoise": ["FLOAT", {"default": 1.0}]},
+        }
+    },
+    "LoadImage": {"input": {"required": {"image": [["cat.png"], {"image_upload": True}]}}},
+}
+
+
+def node(id, type, *, inputs=(), outputs=(), widgets=(), mode=0):
+    """A node as the page saves it; inputs are (name, type, link id), outputs are types."""
+    return {
+        "id": id,
+        "type": type,
+        "mode": mode,
+        "inputs": [{"name": name, "type": kind, "link": link} for name, kind, link in inputs],
+        "outputs": [{"name": kind, "type": kind} for kind in outputs],
+        "widgets_values": list(widgets),
+    }
+
+
+def workflow(*nodes, links=()):
+    return {"nodes": list(nodes), "links": [list(link) for link in links]}
+
+
+LOADER = node(1, "CheckpointLoaderSimple", outputs=("MODEL", "CLIP", "VAE"), widgets=("b.safetensors",))
+
+
+def sampler(link, **changes):
+    return node(
+        9, "KSampler", inputs=[("model", "MODEL", link)], widgets=(7, "randomize", 12, 2.5, "karras"), **changes
+    )
+
+
+def test_widgets_get_their_names_and_links_their_origin():
+    graph = to_api(workflow(LOADER, sampler(5), links=[(5, 1, 0, 9, 0, "MODEL")]), OBJECT_INFO)
+    assert graph["1"]["inputs"] == {"ckpt_name": "b.safetensors"}
+    assert graph["9"]["inputs"] == {
+        "model": ["1", 0],
+        "seed": 7,  # "randomize" after it belongs to the page
+        "steps": 12,
+        "cfg": 2.5,
+        "scheduler": "karras",
+        "denoise": 1.0,  # an input younger than the file
+    }
+
+
+def test_links_may_be_objects():
+    link = {"id": 5, "origin_id": 1, "origin_slot": 0, "target_id": 9, "target_slot": 0, "type": "MODEL"}
+    graph = to_api({"nodes": [LOADER, sampler(5)], "links": [link]}, OBJECT_INFO)
+    assert graph["9"]["inputs"]["model"] == ["1", 0]
+
+
+def test_a_linked_widget_keeps_its_place_among_the_values():
+    text = node(2, "CLIPTextEncode", inputs=[("clip", "CLIP", 5), ("text", "STRING", 6)], widgets=("ignored",))
+    source = node(3, "PrimitiveNode", outputs=("STRING",), widgets=("a circle", "fixed"))
+    links = [(5, 1, 1, 2, 0, "CLIP"), (6, 3, 0, 2, 1, "STRING")]
+    graph = to_api(workflow(LOADER, text, source, links=links), OBJECT_INFO)
+    assert graph["2"]["inputs"] == {"clip": ["1", 1], "text": "a circle"}
+    assert "3" not in graph
+
+
+def test_reroutes_and_notes_do_not_run():
+    reroute = node(4, "Reroute", inputs=[("", "*", 5)], outputs=("MODEL",))
+    links = [(5, 1, 0, 4, 0, "MODEL"), (6, 4, 0, 9, 0, "MODEL")]
+    graph = to_api(
+        workflow(LOADER, reroute, sampler(6), node(8, "MarkdownNote", widgets=("#",)), links=links), OBJECT_INFO
+    )
+    assert set(graph) == {"1", "9"}
+    assert graph["9"]["inputs"]["model"] == ["1", 0]
+
+
+def lora(mode):
+    sockets = [("model", "MODEL", 5), ("clip", "CLIP", 6)]
+    return node(4, "LoraLoader", inputs=sockets, outputs=("MODEL", "CLIP"), widgets=("x", 1.0, 1.0), mode=mode)
+
+
+LORA_LINKS = [(5, 1, 0, 4, 0, "MODEL"), (6, 1, 1, 4, 1, "CLIP"), (7, 4, 0, 9, 0, "MODEL"), (8, 4, 1, 2, 0, "CLIP")]
+TEXT = node(2, "CLIPTextEncode", inputs=[("clip", "CLIP", 8)], widgets=("a circle",))
+
+
+def test_a_bypassed_node_passes_on_what_it_gets():
+    graph = to_api(workflow(LOADER, lora(mode=4), sampler(7), TEXT, links=LORA_LINKS), OBJECT_INFO)
+    assert "4" not in graph
+    assert graph["9"]["inputs"]["model"] == ["1", 0]
+    assert graph["2"]["inputs"]["clip"] == ["1", 1]
+
+
+def test_a_muted_node_passes_on_nothing():
+    graph = to_api(workflow(LOADER, lora(mode=2), sampler(7), TEXT, links=LORA_LINKS), OBJECT_INFO)
+    assert "4" not in graph
+    assert "model" not in graph["9"]["inputs"]
+
+
+def test_the_upload_button_is_not_an_input():
+    graph = to_api(workflow(node(1, "LoadImage", widgets=("cat.png", "image"))), OBJECT_INFO)
+    assert graph["1"]["inputs"] == {"image": "cat.png"}
+
+
+def test_replacing_the_loader_keeps_everything_else():
+    before = workflow(LOADER, sampler(5), links=[(5, 1, 0, 9, 0, "MODEL")])
+    after = to_api(replace_loader(before), OBJECT_INFO)
+    assert after["1"]["class_type"] == "MiniLoader"
+    assert after["1"]["inputs"] == {}
+    assert after["9"] == to_api(before, OBJECT_INFO)["9"]
+    assert before["nodes"][0]["type"] == "CheckpointLoaderSimple"
+
+
+def test_an_unknown_node_is_named():
+    with pytest.raises(WorkflowError, match=r"Node 3 has the type Missing"):
+        to_api(workflow(node(3, "Missing")), OBJECT_INFO)
+
+
+def test_subgraphs_are_refused_rather_than_dropped():
+    with pytest.raises(WorkflowError, match="subgraphs"):
+        to_api({**workflow(), "definitions": {"subgraphs": [{}]}}, OBJECT_INFO)
