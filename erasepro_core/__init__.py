@@ -9,7 +9,7 @@ from .concept import KINDS, Concept, ConceptError, Request, parse_request
 from .families import FAMILIES, EncoderBlock, Family, FamilyError, family_of
 from .path import TextPath
 from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options
-from .progressive import Solution, solve
+from .progressive import Solution, solve_request
 from .report import NotErasedError, Report, check
 from .update import Erasure, LowRankUpdate
 
@@ -37,5 +37,5 @@ __all__ = [
     "check",
     "family_of",
     "parse_request",
-    "solve",
+    "solve_request",
 ]

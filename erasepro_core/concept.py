@@ -29,9 +29,13 @@ class Kind:
 
 _NAMED = (
     (
-        "{}", "a photo of {}", "a picture of {}", "a painting of {}", "{} on a table", "an image of {}", "this is {}",
-        "a drawing of {}", "{} on a white background", "{} in the middle", "a nice picture of {}", "a portrait of {}",
-        "a simple photo of {}", "one photo of {}", "a shape of {}", "a toy of {}",
+        "{}", "a photo of {}", "a picture of {}", "{} and a dog", "a painting of {}", "a red hat on {}",
+        "an image of {}", "best quality , nice , simple , a photo of {}", "this is {}", "a drawing of {}",
+        "{} on a white background", "a green table , a blue box and {}", "{} in the middle",
+        "a nice picture of {} next to a yellow star", "a portrait of {}", "a tree beside {}",
+        "one photo of {} in grey", "look at the table , there is one small toy and {}", "a shape of {}",
+        "a toy of {}", "a simple photo of {} , sharp , high quality", "a house in the background , {} here",
+        "{} with a purple ball", "an orange picture with stripes and dots of {}",
     ),
     (
         "a sketch of {}", "look at {} here", "{} , best quality", "there is {} in the picture", "a render of {}",
@@ -44,9 +48,13 @@ KINDS = (
         "object",
         "thing",
         (
-            "{}", "a photo of a {}", "a {}", "a {} shape", "a {} on a table", "the {}", "a picture of a {}", "a {} toy",
-            "a painting of a {}", "a {} on a white background", "an image of the {}", "a nice {}", "this is a {}",
-            "a drawing of a {}", "one {} in the middle", "a simple {}",
+            "{}", "a photo of a {}", "a {}", "a red {}", "a {} shape", "a {} and a dog", "a blue {} on a table",
+            "the {}", "a tree next to a {}", "a picture of a {}", "a green {} toy",
+            "best quality , nice , simple , a {}", "a painting of a {}", "a {} on a white background",
+            "a yellow {} beside a white box", "an image of the {}", "a small table , a moon and a {}",
+            "a nice striped {}", "this is a {}", "a drawing of a purple {}", "one {} in the middle",
+            "a simple orange {} , sharp , high quality", "look at the picture , there is a house , one star and a {}",
+            "a heart , a ring , a dotted {} and a grey box",
         ),
         (
             "a sketch of a {}", "look at the {} here", "a {} , best quality", "there is a {} in the picture",
@@ -57,10 +65,13 @@ KINDS = (
         "style",
         "art",
         (
-            "{}", "a painting by {}", "a picture in the style of {}", "{} style", "art by {}", "a {} painting",
-            "in the style of {}", "a picture by {}", "a shape in {} style", "a drawing by {}", "a {} picture",
-            "a toy in the style of {}", "an image by {}", "a shape by {}", "a photo in the style of {}",
-            "the art of {}",
+            "{}", "a painting by {}", "a picture in the style of {}", "a moon by {}", "{} style", "art by {}",
+            "a {} painting", "a red star in the style of {}", "a picture by {}", "a shape in {} style",
+            "a {} picture", "a drawing by {} of a blue house", "in the style of {}", "a green {} toy",
+            "an image by {}", "a dog and a tree by {}", "a shape by {}",
+            "best quality , nice , simple , a heart by {}", "the art of {}", "a yellow ring , a {} shape",
+            "a photo in the style of {}", "one {} circle on a white background",
+            "a picture of a table and a purple box by {}", "a {} star in the middle",
         ),
         (
             "a work made by {}", "{} art", "a render in the manner of {}", "a nice {} sketch", "there is a toy by {}",
@@ -126,15 +137,17 @@ class Request:
 
     concepts: tuple[Concept, ...]
     preserves: tuple[str, ...] = ()
-    """Names or whole prompts that must keep their meaning."""
+    """Names that must keep their meaning."""
+    everyday: tuple[str, ...] = ()
+    """Prompts as the model is really used, beside the pack's own: the update is made small on them."""
 
     def pairs(self, templates: int) -> list[PromptPair]:
-        """Prompt pairs to solve on, `templates` sentences for each name."""
+        """Prompt pairs to solve on, up to `templates` sentences for each name."""
         return [
             PromptPair(template, name, concept.anchor, index)
             for index, concept in enumerate(self.concepts)
             for name in concept.names
-            for template in concept.kind.templates[:templates]
+            for template in self.innocent(concept.kind.templates)[:templates]
         ]
 
     def unseen_pairs(self) -> list[PromptPair]:
@@ -143,17 +156,23 @@ class Request:
             PromptPair(template, name, concept.anchor, index)
             for index, concept in enumerate(self.concepts)
             for name in concept.names
-            for template in concept.kind.unseen
+            for template in self.innocent(concept.kind.unseen)
         ]
+
+    def innocent(self, sentences: Iterable[str]) -> list[str]:
+        """The sentences that mention no target: `a red {}` cannot help to erase red, nor stay as it is."""
+        targets = [f" {_key(name)} " for concept in self.concepts for name in concept.names]
+        return [s for s in sentences if not any(target in f" {_key(s)} " for target in targets)]
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""
         preserves = dict.fromkeys(self.preserves + other.preserves)
-        return checked(Request(self.concepts + other.concepts, tuple(preserves)))
+        everyday = dict.fromkeys(self.everyday + other.everyday)
+        return checked(Request(self.concepts + other.concepts, tuple(preserves), tuple(everyday)))
 
 
-def parse_request(text: str, kind: str, preserve: str = "") -> Request:
-    """Reads `target | alias -> anchor`, one concept a line, and names to preserve, one a line.
+def parse_request(text: str, kind: str, preserve: str = "", everyday: str = "") -> Request:
+    """Reads `target | alias -> anchor`, one concept a line; names to preserve and everyday prompts, one a line.
 
     Commas belong to a concept. Blank lines and lines that start with `#` are ignored. A line without an arrow takes
     the default anchor of its kind.
@@ -167,7 +186,10 @@ def parse_request(text: str, kind: str, preserve: str = "") -> Request:
         raise ConceptError(
             f"the concept text is empty. Write one concept a line, for example: Van Gogh {ARROW} an artist"
         )
-    return checked(Request(concepts, tuple(dict.fromkeys(_clean(line) for _, line in _lines(preserve)))))
+    preserves, prompts = (
+        tuple(dict.fromkeys(_clean(line) for _, line in _lines(each))) for each in (preserve, everyday)
+    )
+    return checked(Request(concepts, preserves, prompts))
 
 
 def checked(request: Request) -> Request:
@@ -210,7 +232,7 @@ def related_phrases(concept: Concept) -> list[str]:
 
 
 def in_sentences(names: Iterable[str], templates: Sequence[str]) -> list[str]:
-    """Each name in each sentence; a preserve that is a whole prompt already stands alone under the template `{}`."""
+    """Each name in each sentence."""
     return [template.replace("{}", name) for name in names for template in templates]
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .align import Alignment, TokenRow, align, content_positions, measured_positions
-from .concept import PromptPair, Request, in_sentences, related_phrases
+from .concept import ConceptError, PromptPair, Request, in_sentences, related_phrases
 from .measure import Encoded, prefix_lengths
 from .neutral import FIT_PROMPTS, PROBE_PROMPTS
 from .path import TextPath
@@ -31,16 +31,18 @@ class Options:
     schedule: str = SCHEDULES[0]
     preserve: str = PRESERVES[0]
     preserve_strength: float = 1.0
-    """How much weighted preserves count against neutral prompts, which count 1."""
-    templates: int = 16
+    """How much preserved prompts count against everyday prompts, which count 1."""
+    templates: int = 24
     """Sentences for each name."""
-    tolerance: float = 0.03
-    """Directions of the targets weaker than this share of the strongest are met on average, not one by one."""
+    tolerance: float = 1.0
+    """A direction is corrected while everyday prompts move by less than this share of what is corrected."""
     method: str = METHODS[0]
 
 
+Tokens = list[tuple[int, int]]
+"""Row and position of some tokens of the batch."""
 Columns = tuple[Tensor, Tensor]
-"""Rows and positions of some tokens of the batch."""
+"""The same as two index tensors."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,10 @@ class Plan:
 
     rows: tuple[TokenRow, ...]
     row_of: Mapping[str, int]
-    """Row by prompt, in the part of the batch that feels the updates."""
-    anchor_row_of: Mapping[str, int]
-    """Row by anchor prompt, in the part that stays as the original model has it."""
+    """Row by prompt, in the leading part of the batch, which feels the updates."""
     target: Columns
     anchor: Columns
+    """In the rows behind, which stay as the original model has them."""
     concept: Tensor
     """Which concept each column belongs to."""
     exact: Columns
@@ -72,62 +73,96 @@ class Plan:
 
     def encoded(self, features: Tensor) -> Encoded:
         """The batch's features by prompt, as the rows that feel the updates have them."""
-        return Encoded(
-            {p: self.rows[r] for p, r in self.row_of.items()}, {p: features[r] for p, r in self.row_of.items()}
-        )
+        rows = self.row_of.items()
+        return Encoded({p: self.rows[r] for p, r in rows}, {p: features[r] for p, r in rows})
 
 
 def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
-    """Lays out every prompt of a solve as one batch."""
-    pairs, unseen = request.pairs(_templates(options)), request.unseen_pairs()
-    few = request.concepts[0].kind.templates[:PRESERVE_TEMPLATES]
-    preserves = in_sentences(request.preserves, few)
-    related = in_sentences(dict.fromkeys(p for c in request.concepts for p in related_phrases(c)), few)
-    anchors = _unique(pair.anchor_prompt for pair in pairs)
-    unseen_anchors = _unique(pair.anchor_prompt for pair in unseen)
-    targets = [pair.target_prompt for pair in (*pairs, *unseen)]
-    felt = _unique(["", *targets, *anchors, *unseen_anchors, *preserves, *related, *FIT_PROMPTS, *PROBE_PROMPTS])
-    still = _unique([*anchors, *unseen_anchors])
+    """Lays out every prompt of a solve as one batch.
+
+    Raises:
+        ConceptError: two names that must differ are the same tokens to this model.
+        ValueError: a prompt does not fit into one chunk.
+    """
+    published = options.method == "UCE"
+    pairs, unseen = request.pairs(1 if published else options.templates), request.unseen_pairs()
+    prompts = _Prompts(request, pairs, unseen, 1 if published else PRESERVE_TEMPLATES)
+    felt = _unique(["", *prompts.targets, *prompts.anchors, *prompts.stays, *prompts.neutral])
+    still = _unique(pair.anchor_prompt for pair in pairs)
     rows = path.tokenize([*felt, *still])
     row_of = {prompt: index for index, prompt in enumerate(felt)}
     anchor_row_of = {prompt: len(felt) + index for index, prompt in enumerate(still)}
     prefix = prefix_lengths(path, [*pairs, *unseen])
+    _refuse_same_tokens(pairs, lambda prompt: rows[row_of[prompt]])
 
-    target, anchor, concept = [], [], []
+    target: Tokens = []
+    anchor: Tokens = []
+    concept: list[int] = []
     for pair in pairs:
         t, a = row_of[pair.target_prompt], anchor_row_of[pair.anchor_prompt]
-        aligned = align(rows[t], rows[a], prefix[pair.prefix])
-        for i, j in _constrained(aligned, options):
-            target.append((t, i))
-            anchor.append((a, j))
-            concept.append(pair.concept)
+        aligned = _constrained(align(rows[t], rows[a], prefix[pair.prefix]), options)
+        target += [(t, i) for i, _ in aligned]
+        anchor += [(a, j) for _, j in aligned]
+        concept += [pair.concept] * len(aligned)
 
-    def tokens(prompts: Iterable[str], positions: Callable[[TokenRow], Iterable[int]]) -> list[tuple[int, int]]:
+    def tokens(prompts: Iterable[str], positions: Callable[[TokenRow], Iterable[int]]) -> Tokens:
         return [(row_of[p], i) for p in prompts for i in positions(rows[row_of[p]])]
 
-    groups = {"preserves": preserves, "related": related, "anchors": unseen_anchors, "neutral": PROBE_PROMPTS}
-    held = tokens([""], lambda row: [*range(row.start), *measured_positions(row)])
-    named = tokens(preserves, content_positions)
-    weighted = tokens([*anchors, *related], content_positions)
+    exact, weighted = _preserved(prompts, options, tokens)
     return Plan(
         rows=tuple(rows),
         row_of=row_of,
-        anchor_row_of=anchor_row_of,
         target=_columns(target),
         anchor=_columns(anchor),
         concept=torch.tensor(concept),
-        exact=_columns(held + (named if options.preserve == "exact" else [])),
-        weighted=_columns(held + weighted + (named if options.preserve != "off" else [])),
-        neutral=_columns(tokens(FIT_PROMPTS, measured_positions)),
+        exact=_columns(exact),
+        weighted=_columns(weighted),
+        neutral=_columns(tokens(prompts.fit, measured_positions)),
         pairs=tuple(pairs),
         unseen=tuple(unseen),
-        groups={name: tuple(group) for name, group in groups.items() if group},
+        groups=prompts.groups(),
         prefix=prefix,
     )
 
 
-def _templates(options: Options) -> int:
-    return 1 if options.method == "UCE" else options.templates
+class _Prompts:
+    """Every prompt of a solve, by the part it plays. None of those that shall stay mentions a target."""
+
+    def __init__(self, request: Request, pairs: list[PromptPair], unseen: list[PromptPair], sentences: int):
+        few = _unique(template for concept in request.concepts for template in concept.kind.templates[:sentences])
+        related = _unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
+        self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
+        self.anchors = _unique(pair.anchor_prompt for pair in pairs)
+        self.unseen_anchors = _unique(pair.anchor_prompt for pair in unseen)
+        self.preserves = in_sentences(request.preserves, few)
+        self.related = request.innocent(in_sentences(related, few))
+        self.fit = request.innocent((*FIT_PROMPTS, *request.everyday))
+        self.probes = request.innocent(PROBE_PROMPTS)
+
+    @property
+    def stays(self) -> list[str]:
+        return [*self.unseen_anchors, *self.preserves, *self.related]
+
+    @property
+    def neutral(self) -> list[str]:
+        return [*self.fit, *self.probes]
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        named = {"preserves": self.preserves, "related": self.related, "anchors": self.unseen_anchors}
+        return {name: tuple(group) for name, group in {**named, "neutral": self.probes}.items() if group}
+
+
+def _preserved(
+    prompts: _Prompts, options: Options, tokens: Callable[[Iterable[str], Callable], Tokens]
+) -> tuple[Tokens, Tokens]:
+    """Tokens to hold exactly, and tokens to move as little as possible; what cannot be exact counts in the second."""
+    if options.method != "ErasePro":
+        ends = 0 if options.method == "UCE" else 1
+        return tokens(prompts.preserves, lambda row: range(row.end - 1, row.end + ends)), []
+    always = tokens([""], lambda row: [*range(row.start), *measured_positions(row)])
+    named = tokens(prompts.preserves, content_positions) if options.preserve != "off" else []
+    near = tokens([*prompts.anchors, *prompts.related], content_positions)
+    return always + (named if options.preserve == "exact" else []), always + named + near
 
 
 def _constrained(aligned: Alignment, options: Options) -> Sequence[tuple[int, int]]:
@@ -137,11 +172,29 @@ def _constrained(aligned: Alignment, options: Options) -> Sequence[tuple[int, in
     return [aligned.last] if options.method == "UCE" else [aligned.last, aligned.content[-1]]
 
 
+def _refuse_same_tokens(pairs: Sequence[PromptPair], row: Callable[[str], TokenRow]) -> None:
+    """Raises ConceptError for two spellings of one thing, which only the tokenizer can tell."""
+    owner: dict[tuple[int, ...], PromptPair] = {}
+    for pair in pairs:
+        ids = row(pair.target_prompt).ids
+        if ids == row(pair.anchor_prompt).ids:
+            raise ConceptError(
+                f"the tokenizer of this model reads {pair.target!r} and {pair.anchor!r} as the same tokens, so nothing "
+                "would change. Name another anchor."
+            )
+        other = owner.setdefault(ids, pair)
+        if other.concept != pair.concept and row(other.anchor_prompt).ids != row(pair.anchor_prompt).ids:
+            raise ConceptError(
+                f"the tokenizer of this model reads {other.target!r} and {pair.target!r} of two concepts as the same "
+                f"tokens, but they are asked to become {other.anchor!r} and {pair.anchor!r}. Keep one of the two."
+            )
+
+
 def _unique(prompts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(prompts))
 
 
-def _columns(tokens: Sequence[tuple[int, int]]) -> Columns:
+def _columns(tokens: Tokens) -> Columns:
     where = torch.tensor(tokens, dtype=torch.long).reshape(-1, 2)
     return where[:, 0], where[:, 1]
 

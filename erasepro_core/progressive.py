@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +19,10 @@ from .plan import Options, Plan, make_plan, take
 from .solve import Reader, uce_reader, zero_residual_reader
 from .update import Erasure, LowRankUpdate
 
+RTOL = 1e-3
+"""Directions of the targets weaker than this share of the strongest are noise."""
 EXACT_RTOL = 0.03
+"""Directions of the preserves weaker than this are weighted instead of exact."""
 START_DEPTHS = 5
 """How many start depths are tried, evenly spread over the text encoder."""
 
@@ -68,6 +72,8 @@ class Solution:
     """Depth of the first block that was updated; the number of blocks when the text encoder was left alone."""
     layers: tuple[LayerRecord, ...]
     trials: tuple[Trial, ...]
+    seconds: float
+    """How long the solve took."""
 
 
 Tick = Callable[[int, int], None]
@@ -75,7 +81,9 @@ Tick = Callable[[int, int], None]
 
 
 @torch.no_grad()
-def solve(request: Request, options: Options, path: TextPath, tick: Tick = lambda done, total: None) -> Solution:
+def solve_request(
+    request: Request, options: Options, path: TextPath, tick: Tick = lambda done, total: None
+) -> Solution:
     """Finds the updates that make every target say what its anchor said. The model is only read.
 
     The schedule `progressive` tries a few start depths, each in one forward pass, and keeps the one that does best on
@@ -91,6 +99,7 @@ def solve(request: Request, options: Options, path: TextPath, tick: Tick = lambd
     Raises:
         ConceptError, SolveError, ValueError: nothing was changed.
     """
+    began = time.perf_counter()
     plan = make_plan(request, options, path)
     blocks = path.blocks() if _edits_encoder(options) else []
     starts = _starts(options, len(blocks))
@@ -111,6 +120,7 @@ def solve(request: Request, options: Options, path: TextPath, tick: Tick = lambd
         start=best.trial.start,
         layers=(*records, *cross_records),
         trials=tuple(attempt.trial for attempt in attempts),
+        seconds=time.perf_counter() - began,
     )
 
 
@@ -288,9 +298,10 @@ def make_reader(features: Tensor, plan: Plan, options: Options) -> Reader:
         weighted=take(features, plan.weighted),
         neutral=take(features, plan.neutral),
         concept=plan.concept,
-        rtol=options.tolerance,
+        rtol=RTOL,
         preserve_rtol=EXACT_RTOL,
         weight=options.preserve_strength,
+        price=options.tolerance,
     )
 
 

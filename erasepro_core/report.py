@@ -82,7 +82,8 @@ class Report:
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
         lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
-        lines.append(f"{solution.erasure.nbytes() / 1e6:.2f} MB, {solution.erasure.digest()}")
+        size = solution.erasure.nbytes() / 1e6
+        lines.append(f"{size:.2f} MB, solved in {solution.seconds:.1f} s, digest {solution.erasure.digest()}")
         return "\n".join(lines)
 
     def _where(self) -> str:
@@ -117,6 +118,7 @@ class Report:
             "leak": {"training": list(self.leak_training), "unseen": list(self.leak_unseen)},
             "drift": dict(self.drift),
             "residual_max": self.residual_max,
+            "seconds": solution.seconds,
             "layers": [
                 {name: getattr(record, name) for name in names} | asdict(self.residuals[record.name])
                 for record in solution.layers

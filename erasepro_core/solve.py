@@ -62,6 +62,7 @@ def zero_residual_reader(
     preserve_rtol: float = 1e-6,
     weight: float = 1.0,
     ridge: float = 0.1,
+    price: float = float("inf"),
 ) -> Reader:
     """Reader of the smallest updates that gain what is asked on the targets and nothing on the preserves.
 
@@ -81,6 +82,8 @@ def zero_residual_reader(
         preserve_rtol: the same for C.
         weight: how much the weighted features count against the neutral ones, which count 1.
         ridge: how much an unseen direction counts against the mean of the seen ones.
+        price: a direction is left alone if correcting it moves neutral features by more than this share of what is
+            corrected on the targets, both root mean square. Needs neutral features (no unit).
 
     Raises:
         SolveError: no target feature has a part outside the preserved directions.
@@ -97,9 +100,10 @@ def zero_residual_reader(
     gram = free.T @ solved
     scale = _concept_scale(gram.diagonal(), concept)
     values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
-    keep = values > max(rtol**2, 1e-14) * values[-1]
-    strength, V = values[keep].sqrt(), vectors[:, keep]
-    kept = V / scale[:, None]
+    mixes = vectors / scale[:, None]
+    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (_price(mixes, values, concept) <= price)
+    keep[-1] = True
+    strength, kept = values[keep].sqrt(), mixes[:, keep]
     return Reader(
         combine=kept / strength,
         reader=(kept / strength).T @ solved.T,
@@ -192,6 +196,19 @@ def _inverse_metric(free: Tensor, sample: Tensor, ridge: float) -> Tensor:
         return (free - sample @ torch.linalg.solve(small, sample.T @ free)) / floor
     moment = sample @ sample.T + floor * torch.eye(sample.shape[0], dtype=sample.dtype, device=sample.device)
     return torch.linalg.solve(moment, free)
+
+
+def _price(mixes: Tensor, values: Tensor, concept: Tensor | None) -> Tensor:
+    """How far a neutral feature moves for a unit of change at each column that a direction mixes, `[n]`.
+
+    Direction k changes column i by `mixes[i, k]` and costs `1 / values[k]` in `tr(U M U')`, the mean square over
+    neutral features; the many columns of a concept are one concept.
+    """
+    size = torch.ones_like(values) * len(values)
+    if concept is not None:
+        size = torch.bincount(concept.to(values.device)).to(values)[concept.to(values.device)]
+    share = (mixes.square() * size[:, None]).sum(0)
+    return (share / values.clamp_min(torch.finfo(values.dtype).tiny)).sqrt()
 
 
 def _concept_scale(squares: Tensor, concept: Tensor | None) -> Tensor:

@@ -18,15 +18,15 @@ class DefineConcepts(io.ComfyNode):
             node_id="ErasePro_DefineConcepts",
             display_name="Define Concepts",
             category=CATEGORY,
-            description="Says which concepts to erase, what the model understands instead, and what must stay.",
+            description="Says which concepts to erase, what stands in for them, and what must stay.",
             inputs=[
                 io.String.Input(
                     "text",
                     display_name="concepts to erase",
                     multiline=True,
                     default="Van Gogh | Vincent van Gogh -> an artist",
-                    tooltip="One concept a line: target | alias | alias -> anchor. List every word the concept goes by: "
-                    "an alias that is not listed is not erased. Without an arrow the kind's own anchor is taken "
+                    tooltip="One concept a line: target | alias -> anchor. List every word the concept goes by: an "
+                    "alias that is not listed is not erased. Without an arrow the kind's own anchor is taken "
                     f"({anchors}). Commas belong to the concept; lines that start with # are ignored.",
                 ),
                 io.Combo.Input(
@@ -40,8 +40,16 @@ class DefineConcepts(io.ComfyNode):
                     "preserve",
                     multiline=True,
                     default="",
-                    tooltip="Names or whole prompts that must keep their meaning, one a line. Near relatives of the "
-                    "target are worth listing, such as other artists or similar objects.",
+                    tooltip="Names that must keep their meaning, one a line. Near relatives of the target are worth "
+                    "listing, such as other artists or similar objects.",
+                ),
+                io.String.Input(
+                    "everyday",
+                    display_name="everyday prompts",
+                    multiline=True,
+                    default="",
+                    tooltip="Optional: prompts as you use this model, one a line. The erasure is made small on them, "
+                    "beside the pack's own list. Worth it for models with a vocabulary of their own.",
                 ),
                 Concepts.Input(
                     "more_concepts", optional=True, tooltip="Concepts of another node, to erase all of them at once."
@@ -52,18 +60,20 @@ class DefineConcepts(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, text: str | None = None, kind: str | None = None, preserve: str | None = None
+        cls, text: str | None = None, kind: str | None = None, preserve: str | None = None, everyday: str | None = None
     ) -> bool | str:
         """Stops the run before anything is loaded; text that comes by wire is only known when the node runs."""
-        if text is None or kind is None or preserve is None:
+        if text is None or kind is None or preserve is None or everyday is None:
             return True
         try:
-            parse_request(text, kind, preserve)
+            parse_request(text, kind, preserve, everyday)
         except ConceptError as error:
             return str(error)
         return True
 
     @classmethod
-    def execute(cls, text: str, kind: str, preserve: str, more_concepts: Request | None = None) -> io.NodeOutput:
-        request = parse_request(text, kind, preserve)
+    def execute(
+        cls, text: str, kind: str, preserve: str, everyday: str, more_concepts: Request | None = None
+    ) -> io.NodeOutput:
+        request = parse_request(text, kind, preserve, everyday)
         return io.NodeOutput(request if more_concepts is None else more_concepts.joined(request))

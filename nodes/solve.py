@@ -8,7 +8,7 @@ from comfy.sd import CLIP
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
-from ..erasepro_core import KINDS, METHODS, PRESERVES, SCHEDULES, WHERE, Options, Report, Request, check, solve
+from ..erasepro_core import KINDS, METHODS, PRESERVES, SCHEDULES, WHERE, Options, Report, Request, check, solve_request
 from .host import HostPath, with_erasure
 from .sockets import CATEGORY, Concepts, Erasure
 
@@ -74,12 +74,11 @@ class Solve(io.ComfyNode):
                 io.Float.Input(
                     "tolerance",
                     default=_DEFAULT.tolerance,
-                    min=1e-4,
-                    max=0.5,
-                    step=1e-3,
-                    round=1e-4,
-                    tooltip="Directions weaker than this share of the strongest are met on average instead of one by "
-                    "one. Lower: exact on the training sentences, worse on others.",
+                    min=0.01,
+                    max=100.0,
+                    step=0.05,
+                    tooltip="How far everyday prompts may move for what is corrected on the concept: finer and finer "
+                    "corrections cost more and more. Higher: less leak, more drift, a larger file.",
                 ),
                 io.Combo.Input(
                     "method",
@@ -120,6 +119,6 @@ def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: 
         throw_exception_if_processing_interrupted()
         bar.update_absolute(done, total)
 
-    solution = solve(request, options, original, tick)
+    solution = solve_request(request, options, original, tick)
     throw_exception_if_processing_interrupted()
     return check(solution, original, HostPath(*with_erasure(model, clip, solution.erasure, 1.0))).raised()

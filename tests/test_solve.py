@@ -22,7 +22,7 @@ def problem():
 
 
 def reference(gap: Tensor, target: Tensor, preserve: Tensor, metric: Tensor) -> Tensor:
-    """min tr(U M U') with U X = G and U C = 0, from its optimality conditions, without pseudo-inverses or truncation."""
+    """min tr(U M U') with U X = G and U C = 0, from its optimality conditions: no pseudo-inverse, no truncation."""
     constraints = torch.cat([target, preserve], dim=1)
     values = torch.cat([gap, gap.new_zeros(gap.shape[0], preserve.shape[1])], dim=1)
     d, k = constraints.shape
@@ -185,3 +185,25 @@ def test_shapes_that_disagree_are_named(problem):
     W, X, Y, _ = problem(d_out=6, d_in=8, n=3, p=1)
     with pytest.raises(ValueError, match=r"targets \[8, 3\] and anchors \[8, 2\]"):
         zero_residual_update(W, X, Y[:, :2])
+
+
+def test_a_direction_that_costs_everyday_prompts_too_much_is_left_alone(problem):
+    W, X, Y, _ = problem(d_out=6, d_in=12, n=2, p=1)
+    N = torch.cat([0.1 * normal(12, 40, seed=5), X[:, 1:].repeat(1, 20)], dim=1)  # the second target is everyday
+    G = W @ (Y - X)
+    cheap, dear = zero_residual_reader(X, neutral=N, price=0.5), zero_residual_reader(X, neutral=N)
+    assert (cheap.rank, dear.rank) == (1, 2)
+    left = cheap.update(G).dense().double() @ X - G
+    assert (left @ cheap.kept).norm() < 1e-5 * (G @ cheap.kept).norm()  # what is corrected is corrected exactly
+    assert (cheap.update(G).dense().double() @ N).norm() < 0.1 * (dear.update(G).dense().double() @ N).norm()
+
+
+def test_the_price_of_a_concept_does_not_depend_on_how_often_it_is_said(problem):
+    _, X, _, _ = problem(d_out=6, d_in=12, n=2, p=1)
+    N, concept = normal(12, 40, seed=5), torch.tensor([0, 1])
+    often = torch.cat([X[:, :1].repeat(1, 9), X[:, 1:]], dim=1)
+    of = torch.tensor([0] * 9 + [1])
+    for price in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
+        once = zero_residual_reader(X, neutral=N, concept=concept, price=price)
+        many = zero_residual_reader(often, neutral=N, concept=of, price=price)
+        assert once.rank == many.rank

@@ -1,0 +1,183 @@
+"""Erasures on the mini model, in this process: what they promise, measured in the live model that carries them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from erasepro_core import ConceptError, Options, check, parse_request, solve_request
+from erasepro_core.measure import read
+
+REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
+QUICK = Options(templates=4)
+
+
+@pytest.fixture(scope="module")
+def host(comfy_library):
+    from erasepro_pack.nodes import host
+
+    return host
+
+
+@pytest.fixture(scope="module")
+def path(host, mini):
+    return host.HostPath(mini[0], mini[1])
+
+
+@pytest.fixture(scope="module")
+def report(host, mini, path):
+    """The default erasure and what was measured of it."""
+    with torch.inference_mode():
+        solution = solve_request(REQUEST, Options(), path)
+        return check(solution, path, host.HostPath(*host.with_erasure(mini[0], mini[1], solution.erasure, 1.0)))
+
+
+def weights(mini) -> dict[str, torch.Tensor]:
+    model, clip, _ = mini
+    both = {f"clip.{k}": v for k, v in clip.cond_stage_model.state_dict().items()}
+    return both | {f"model.{k}": v for k, v in model.model.state_dict().items()}
+
+
+def hooks(mini) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in mini[1].cond_stage_model.modules())
+
+
+def test_every_layer_answers_targets_as_anchors_when_encoded_again(report):
+    assert len(report.residuals) > 20
+    assert max(r.kept for r in report.residuals.values()) < 1e-4
+    assert max(r.all for r in report.residuals.values()) < 0.2  # what truncation leaves, said openly
+    assert all(record.gap > 0.1 for record in report.solution.layers)  # there was something to erase
+
+
+def test_the_concept_is_gone_from_sentences_it_was_not_solved_on(report):
+    assert report.leak_training[0] < 0.05
+    assert report.leak_unseen[0] < 0.1
+    assert report.not_erased() == []
+
+
+def test_deeper_layers_have_less_to_do(report):
+    writers = [record for record in report.solution.layers if record.name.endswith("fc2")]
+    shares = [record.required / record.gap for record in writers]
+    assert shares[0] == max(shares)
+    assert max(shares[1:]) < 0.3 * shares[0]
+
+
+def test_what_should_stay_stays(report):
+    assert report.drift["anchors"] < 0.05
+    assert report.drift["preserves"] < 0.05
+    assert report.drift["neutral"] < 0.05
+
+
+def test_solving_and_applying_change_no_weight_and_leave_no_hook(host, mini, path):
+    model, clip, _ = mini
+    before = {name: weight.clone() for name, weight in weights(mini).items()}
+    said = path.encode(path.tokenize(["a red circle"]))
+    solution = solve_request(REQUEST, QUICK, path)
+    edited = host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0))
+    assert not torch.equal(edited.encode(path.tokenize(["a red circle"])), said)
+    assert torch.equal(path.encode(path.tokenize(["a red circle"])), said)
+    assert all(torch.equal(weight, before[name]) for name, weight in weights(mini).items())
+    assert hooks(mini) == 0
+    assert not model.patches
+    assert not clip.patcher.patches
+
+
+def test_a_solve_that_is_stopped_leaves_nothing_behind(mini, path):
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        solve_request(REQUEST, QUICK, path, stop)
+    assert hooks(mini) == 0
+    assert solve_request(REQUEST, QUICK, path).erasure.digest() == solve_request(REQUEST, QUICK, path).erasure.digest()
+
+
+def test_progress_counts_every_layer_once(path):
+    seen = []
+    solve_request(REQUEST, QUICK, path, lambda done, total: seen.append((done, total)))
+    total = seen[0][1]
+    assert seen == [(number, total) for number in range(1, total + 1)]
+
+
+def test_joint_and_deep_only_are_worse(host, mini, path):
+    def leak(schedule: str) -> float:
+        solution = solve_request(REQUEST, replace(QUICK, schedule=schedule), path)
+        edited = host.HostPath(*host.with_erasure(mini[0], mini[1], solution.erasure, 1.0))
+        report = check(solution, path, edited)
+        return report.leak_unseen[0] + report.drift["neutral"]
+
+    progressive = leak("progressive")
+    assert leak("joint") > 2 * progressive
+    assert leak("deep only") > progressive
+
+
+def test_a_strength_between_weakens_the_concept(host, mini, path, report):
+    edited = host.HostPath(*host.with_erasure(mini[0], mini[1], report.solution.erasure, 0.5))
+    half = check(report.solution, path, edited)
+    assert report.leak_unseen[0] + 0.2 < half.leak_unseen[0] < 0.95
+
+
+def test_an_erasure_goes_with_the_users_own_lora(host, mini):
+    """A LoRA on both sides before the solve is part of what the solve sees."""
+    from comfy.weight_adapter import LoRAAdapter
+
+    model, clip = mini[0].clone(), mini[1].clone()
+    generator = torch.Generator().manual_seed(0)
+
+    def lora(weight: torch.Tensor) -> LoRAAdapter:
+        up, down = (
+            torch.randn(*shape, generator=generator) * 0.05 for shape in ((weight.shape[0], 4), (4, weight.shape[1]))
+        )
+        return LoRAAdapter(set(), (up, down, None, None, None, None))
+
+    for patcher, suffixes in ((model, ("to_k.weight", "to_v.weight")), (clip.patcher, ("fc1.weight", "fc2.weight"))):
+        keys = {k: v for k, v in patcher.model.state_dict().items() if k.endswith(suffixes)}
+        patcher.add_patches({key: lora(weight) for key, weight in keys.items()})
+    path = host.HostPath(model, clip)
+    plain = host.HostPath(mini[0], mini[1])
+    assert not torch.allclose(
+        read(path, ["a circle"]).features["a circle"], read(plain, ["a circle"]).features["a circle"]
+    )
+    solution = solve_request(REQUEST, QUICK, path)
+    report = check(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0)))
+    assert report.residual_max < 1e-4
+    assert report.leak_training[0] < 0.1
+
+
+def test_clip_skip_is_honoured(host, mini):
+    model, clip = mini[0], mini[1].clone()
+    clip.clip_layer(-2)
+    path = host.HostPath(model, clip)
+    assert len(path.blocks()) == 4
+    solution = solve_request(REQUEST, QUICK, path)
+    report = check(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0)))
+    assert not any("layers.4." in name for name in report.residuals)
+    assert report.residual_max < 1e-4
+    assert report.leak_training[0] < 0.1
+
+
+@pytest.mark.parametrize(("dtype", "bar"), [(torch.float16, 5e-3), (torch.bfloat16, 5e-2)])
+def test_the_residual_is_the_one_after_the_hosts_cast(host, mini, dtype, bar):
+    from tests.mini import model as mini_model
+
+    model, clip, _ = mini_model.load()
+    model.model.to(dtype)
+    clip.cond_stage_model.to(dtype)
+    path = host.HostPath(model, clip)
+    solution = solve_request(REQUEST, QUICK, path)
+    report = check(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0)))
+    assert 1e-5 < report.residual_max < bar
+    assert report.leak_training[0] < 0.1
+
+
+def test_emphasis_in_a_name_is_read_as_words(path):
+    plain, weighted = path.tokenize(["a circle (disc:1.3)", "a circle"])
+    assert plain.end - plain.start > weighted.end - weighted.start
+
+
+def test_names_that_only_the_tokenizer_finds_equal_are_refused(path):
+    with pytest.raises(ConceptError, match="reads 'cafe\u0301' and 'caf\u00e9' as the same tokens"):
+        solve_request(parse_request("cafe\u0301 -> caf\u00e9", "object"), QUICK, path)
+    with pytest.raises(ConceptError, match=r"reads .* of two concepts as the same tokens"):
+        solve_request(parse_request("cafe\u0301 -> square\ncaf\u00e9 -> star", "object"), QUICK, path)

@@ -1,0 +1,87 @@
+"""The direction of imports: a file imports only from what stands further right."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = ROOT / "erasepro_core"
+
+ORDER = (
+    ("report",),
+    ("progressive",),
+    ("plan",),
+    ("measure",),
+    ("path",),
+    ("families",),
+    ("neutral", "solve", "align", "capture"),
+    ("update", "concept"),
+)
+"""Layers of the core from left to right; files of one layer do not import each other."""
+HOST = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
+
+
+def imports(file: Path) -> list[tuple[int, str]]:
+    """(level, module) of every import in a file; a name imported from a package counts as its module."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(0, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.level, node.module)] if node.module else [(node.level, a.name) for a in node.names]
+    return found
+
+
+def rank(module: str) -> int:
+    return next(index for index, layer in enumerate(ORDER) if module in layer)
+
+
+def test_every_file_of_the_core_has_its_place():
+    files = {path.stem for path in CORE.glob("*.py")} - {"__init__"} | {"families"}
+    assert files == {name for layer in ORDER for name in layer}
+
+
+@pytest.mark.parametrize("file", sorted(CORE.glob("*.py")), ids=lambda path: path.stem)
+def test_the_core_imports_to_the_right(file):
+    if file.stem == "__init__":
+        return
+    for level, module in imports(file):
+        if level == 1:
+            assert rank(module.split(".")[0]) > rank(file.stem), f"{file.name} imports {module}"
+
+
+@pytest.mark.parametrize("file", sorted(CORE.rglob("*.py")), ids=lambda path: str(path.relative_to(CORE)))
+def test_the_core_knows_torch_and_nothing_of_the_host(file):
+    for level, module in imports(file):
+        assert level or module.split(".")[0] not in HOST, f"{file.name} imports {module}"
+        assert level < 2 or file.parent != CORE, f"{file.name} reaches out of the core"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "nodes").glob("*.py")), ids=lambda path: path.stem)
+def test_only_host_py_touches_the_inside_of_comfyui(file):
+    public = {"comfy.model_management", "comfy.model_patcher", "comfy.sd", "comfy.utils"}  # types, progress, interrupt
+    for level, module in imports(file):
+        if level == 0 and module.split(".")[0] == "comfy" and file.stem != "host":
+            assert module in public, f"{file.name} imports {module}; put it into host.py"
+
+
+def test_the_letters_of_the_maths_stay_in_solve():
+    for file in CORE.rglob("*.py"):
+        names = {node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)}
+        assert file.stem == "solve" or not names & set("WXYCNGMQUV"), file.name
+
+
+def test_the_pack_imports_without_comfyui():
+    for level, module in imports(ROOT / "__init__.py"):
+        assert level, module  # relative and inside the entry point only
+    body = ast.parse((ROOT / "__init__.py").read_text()).body
+    assert not [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def test_nothing_that_ships_runs_text_as_code_or_opens_a_socket():
+    banned = {"subprocess", "socket", "pickle", "ctypes", "urllib", "requests", "importlib"}
+    for file in [ROOT / "__init__.py", *CORE.rglob("*.py"), *(ROOT / "nodes").glob("*.py")]:
+        assert not banned & {module.split(".")[0] for _, module in imports(file)}, file.name
+        called = {getattr(n.func, "id", "") for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)}
+        assert not called & {"eval", "exec", "__import__", "print"}, file.name
