@@ -14,13 +14,13 @@ from tests import pack
 pack.comfy_on_cpu()
 
 import torch  # noqa: E402
-from erasepro_pack.nodes.host import HostPath, with_erasure  # noqa: E402
 
 from erasepro_core import Options, Request, check, parse_request, solve_request  # noqa: E402
 from tests.mini import model  # noqa: E402
 from tests.mini.erased import Evaluation, Subject  # noqa: E402
 from tests.mini.tasks import TASKS, Task, everyday  # noqa: E402
 
+host = pack.module("nodes.host")
 METHODS = {
     "erasepro": Options(),
     "uce": Options(method="UCE"),
@@ -40,10 +40,10 @@ def request_of(task: Task) -> Request:
 
 def erase(subject: Subject, request: Request, options: Options) -> tuple[Subject, dict[str, Any]]:
     """A clone without the concepts, and the report on it."""
-    original = HostPath(subject.model, subject.clip)
+    original = host.HostPath(subject.model, subject.clip)
     solution = solve_request(request, options, original)
-    edited = Subject(*with_erasure(subject.model, subject.clip, solution.erasure, 1.0), subject.vae)
-    return edited, check(solution, original, HostPath(edited.model, edited.clip)).as_dict()
+    model, clip = host.with_erasure(subject.model, subject.clip, solution.erasure, 1.0)
+    return Subject(model, clip, subject.vae), check(solution, original, host.HostPath(model, clip)).as_dict()
 
 
 def measure(task: Task, methods: dict[str, Options], count: int, steps: int) -> dict[str, Any]:

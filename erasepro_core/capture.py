@@ -22,10 +22,18 @@ def hooked(outputs: Mapping[nn.Module, OnOutput], inputs: Mapping[nn.Module, OnI
     handles = []
     try:
         for module, on_output in outputs.items():
-            handles.append(module.register_forward_hook(lambda _, args, out, call=on_output: call(args[0], out)))
+            handles.append(module.register_forward_hook(_output_hook(on_output)))
         for module, on_input in inputs.items():
-            handles.append(module.register_forward_pre_hook(lambda _, args, call=on_input: call(args[0])))
+            handles.append(module.register_forward_pre_hook(_input_hook(on_input)))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _output_hook(call: OnOutput) -> Callable[..., Tensor | None]:
+    return lambda module, args, output: call(args[0], output)
+
+
+def _input_hook(call: OnInput) -> Callable[..., None]:
+    return lambda module, args: call(args[0])

@@ -65,9 +65,9 @@ class Erasure:
     def digest(self) -> str:
         """Short name of the contents: equal for equal updates, bit by bit."""
         sha = hashlib.sha256(self.family.encode())
-        for part in self.parts():
+        for side, part in enumerate(self.parts()):
             for name, update in sorted(part.items()):
-                sha.update(name.encode())
+                sha.update(f"{side}:{name}:{update.rank}".encode())
                 for factor in (update.left, update.right):
                     sha.update(factor.cpu().float().contiguous().numpy().tobytes())
         return sha.hexdigest()[:16]

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 COMFYUI = ROOT / "build" / "ComfyUI"
@@ -47,6 +48,11 @@ def comfy_on_cpu() -> None:
         options.enable_args_parsing()
         importlib.import_module("comfy.cli_args")
     importlib.import_module("comfy.sd")
+
+
+def module(name: str) -> Any:
+    """A module of the pack, such as `nodes.host`, once ComfyUI's modules can be imported."""
+    return importlib.import_module(f"{PACK}.{name}")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import torch
 
 from erasepro_core import ConceptError, Options, check, parse_request, solve_request
 from erasepro_core.measure import read
+from tests import pack
 
 REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
 QUICK = Options(templates=4)
@@ -14,9 +15,7 @@ QUICK = Options(templates=4)
 
 @pytest.fixture(scope="module")
 def host(comfy_library):
-    from erasepro_pack.nodes import host
-
-    return host
+    return pack.module("nodes.host")
 
 
 @pytest.fixture(scope="module")

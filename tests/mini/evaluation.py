@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 
@@ -10,8 +11,6 @@ from comfy.sd import CLIP
 from comfy.supported_models_base import ClipTarget
 from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
 from comfy_api.latest import io, ui
-
-import nodes
 
 from .erased import Evaluation, Subject
 from .tasks import TASKS
@@ -79,5 +78,6 @@ class MiniStranger(io.ComfyNode):
 
 def _pack() -> str:
     """Name of the pack's package in this process: the host names it after its path."""
-    module = sys.modules[nodes.NODE_CLASS_MAPPINGS["ErasePro_Solve"].__module__]
+    registry = importlib.import_module("nodes").NODE_CLASS_MAPPINGS
+    module = sys.modules[registry["ErasePro_Solve"].__module__]
     return module.__name__.removesuffix(".nodes.solve")

@@ -129,8 +129,8 @@ class Task:
 
 
 def _object(name: str, *aliases: str, anchor: str, unlisted: tuple[str, ...] = ()) -> Edit:
-    answers = ({"object": OBJECTS.index(word), "count": 0} for word in (name, anchor))
-    return Edit("object", (name, *aliases), anchor, *answers, THING, THING, unlisted)
+    target, other = ({"object": OBJECTS.index(word), "count": 0} for word in (name, anchor))
+    return Edit("object", (name, *aliases), anchor, target, other, THING, THING, unlisted)
 
 
 def _style(artist: str, adjective: str, unlisted: tuple[str, ...]) -> Edit:
@@ -139,8 +139,8 @@ def _style(artist: str, adjective: str, unlisted: tuple[str, ...]) -> Edit:
 
 
 def _colour(name: str, *aliases: str, anchor: str, unlisted: tuple[str, ...]) -> Edit:
-    answers = ({"colour": COLOURS.index(word)} for word in (name, anchor))
-    return Edit("object", (name, *aliases), anchor, *answers, ADJECTIVE, ADJECTIVE, unlisted)
+    target, other = ({"colour": COLOURS.index(word)} for word in (name, anchor))
+    return Edit("object", (name, *aliases), anchor, target, other, ADJECTIVE, ADJECTIVE, unlisted)
 
 
 _RED_CIRCLE = {"colour": COLOURS.index("red"), "object": OBJECTS.index("circle")}

@@ -1,0 +1,55 @@
+"""Families are told by the names of their weights."""
+
+import pytest
+
+from erasepro_core.families import FAMILIES, FamilyError, family_of
+
+TEXT = "clip_l.transformer.text_model.encoder.layers.{}.{}.weight"
+CLIP = [TEXT.format(n, part) for n in range(12) for part in ("self_attn.k_proj", "self_attn.v_proj", "mlp.fc2")]
+CROSS = "diffusion_model.{}.transformer_blocks.0.attn2.to_{}.weight"
+UNET = [CROSS.format(block, kv) for block in ("output_blocks.3.1", "input_blocks.1.1", "middle_block.1") for kv in "vk"]
+UNET += ["diffusion_model.input_blocks.10.1.transformer_blocks.0.attn2.to_k.weight"]
+UNET += ["diffusion_model.input_blocks.2.1.transformer_blocks.0.attn1.to_k.weight"]
+
+
+def test_a_model_with_clip_l_and_cross_attention_is_sd1():
+    assert family_of(CLIP, UNET).name == "sd1"
+
+
+@pytest.mark.parametrize(
+    ("text", "diffusion"),
+    [
+        ([], UNET),
+        (CLIP, []),
+        ([key.replace("clip_l", "clip_h") for key in CLIP], UNET),
+        ([*CLIP, "clip_g.transformer.text_model.encoder.layers.0.mlp.fc2.weight"], UNET),
+        (CLIP, [*UNET, "diffusion_model.label_emb.0.0.weight"]),
+    ],
+)
+def test_what_is_of_no_family_is_described(text, diffusion):
+    with pytest.raises(
+        FamilyError, match=r"of no family that ErasePro knows \(sd1\). The text encoder has .*; the diff"
+    ):
+        family_of(text, diffusion)
+
+
+def test_blocks_come_in_execution_order():
+    blocks = FAMILIES[0].encoder_blocks(sorted(CLIP))
+    assert [block.writer.split(".")[5] for block in blocks] == [str(n) for n in range(12)]
+    assert blocks[11].readers == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "kv")
+
+
+def test_cross_attention_comes_in_execution_order_and_self_attention_not_at_all():
+    places = [
+        name.removeprefix("diffusion_model.").replace(".transformer_blocks.0.attn2.to", "")
+        for name in FAMILIES[0].conditioned(UNET)
+    ]
+    assert places == [
+        "input_blocks.1.1_k",
+        "input_blocks.1.1_v",
+        "input_blocks.10.1_k",
+        "middle_block.1_k",
+        "middle_block.1_v",
+        "output_blocks.3.1_k",
+        "output_blocks.3.1_v",
+    ]
