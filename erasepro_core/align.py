@@ -24,16 +24,21 @@ class TokenRow:
 class Alignment:
     """Pairs of positions, `(in the target prompt, in the anchor prompt)`."""
 
-    content: tuple[tuple[int, int], ...]
-    """Concept, suffix and end tokens: the columns of the constraint."""
+    concept: tuple[tuple[int, int], ...]
+    """Tokens of the concept."""
+    suffix: tuple[tuple[int, int], ...]
+    """The words after it and the end token."""
     padding: tuple[tuple[int, int], ...]
     """Padding tokens that are measured, never constrained: they follow from the others."""
-    last: tuple[int, int]
-    """The last token of the concept on both sides."""
+
+    @property
+    def content(self) -> tuple[tuple[int, int], ...]:
+        """All but padding: the columns of the constraint."""
+        return self.concept + self.suffix
 
 
-def align(target: TokenRow, anchor: TokenRow, prefix: int) -> Alignment:
-    """Aligns two prompts that share their first `prefix` word tokens and whatever follows the concept.
+def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int]) -> Alignment:
+    """Aligns two prompts that are the same sentence but for the concept.
 
     Concept tokens are right-aligned, last to last; target tokens in excess answer to the first anchor token; suffix
     tokens by their offset from the concept's end; end token to end token; padding by its offset from there. An anchor
@@ -41,23 +46,20 @@ def align(target: TokenRow, anchor: TokenRow, prefix: int) -> Alignment:
 
     Args:
         target, anchor: the two prompts, same length of chunk.
-        prefix: number of word tokens before the concept, as tokenised without it.
+        before: number of word tokens before the concept in each, as tokenised without it.
     """
-    common = _common(target.ids[target.start : target.end], anchor.ids[anchor.start : anchor.end])
-    before = min(prefix, common)
-    t0, a0 = target.start + before, anchor.start + before
+    t0, a0 = target.start + before[0], anchor.start + before[1]
     suffix = _common(target.ids[t0 : target.end][::-1], anchor.ids[a0 : anchor.end][::-1])
     t1, a1 = target.end - suffix, anchor.end - suffix
-    concept = [(t, max(a0, min(a1 - (t1 - t), len(anchor.ids) - 1))) for t in range(t0, t1)]
-    if a1 == a0:
-        concept = [(t, a1) for t in range(t0, t1)]
+    first, last = (a0, a1 - 1) if a1 > a0 else (a1, a1)
+    concept = [(t, max(first, last + 1 - (t1 - t))) for t in range(t0, t1)]
     tail = [(t1 + i, a1 + i) for i in range(suffix + 1) if target.end < len(target.ids) or i < suffix]
     padding = [(target.end + i, anchor.end + i) for i in PADDING_OFFSETS]
     size = len(target.ids)
     return Alignment(
-        content=tuple(concept + tail),
+        concept=tuple(concept),
+        suffix=tuple(tail),
         padding=tuple(pair for pair in padding if max(pair) < size),
-        last=concept[-1] if concept else (t1, a1),
     )
 
 

@@ -114,21 +114,32 @@ class PromptPair:
     anchor: str
     concept: int
     """Index of the concept in its request."""
+    shift: int = 0
+    """Commas in front: of the anchor's sentence, or of the target's when negative. They bring both to one position."""
 
     @property
     def target_prompt(self) -> str:
         """The sentence with the target."""
-        return self.template.replace("{}", self.target)
+        return self._lead(-self.shift) + self.template.replace("{}", self.target)
 
     @property
     def anchor_prompt(self) -> str:
         """The sentence with the anchor."""
-        return self.template.replace("{}", self.anchor)
+        return self._lead(self.shift) + self.template.replace("{}", self.anchor)
 
     @property
-    def prefix(self) -> str:
-        """The words before the concept."""
-        return self.template.partition("{}")[0]
+    def target_prefix(self) -> str:
+        """What stands before the target."""
+        return self._lead(-self.shift) + self.template.partition("{}")[0]
+
+    @property
+    def anchor_prefix(self) -> str:
+        """What stands before the anchor."""
+        return self._lead(self.shift) + self.template.partition("{}")[0]
+
+    @staticmethod
+    def _lead(commas: int) -> str:
+        return ", " * max(commas, 0)
 
 
 @dataclass(frozen=True)

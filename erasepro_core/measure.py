@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .align import TokenRow, align, measured_positions
+from .align import Alignment, TokenRow, align, measured_positions
 from .concept import PromptPair
 from .path import TextPath
 
@@ -48,10 +48,27 @@ def weight_pairs(original: TextPath, edited: TextPath) -> dict[str, WeightPair]:
     return {name: (w, w if torch.equal(w, changed) else changed) for (name, w), (_, changed) in both}
 
 
-def prefix_lengths(path: TextPath, pairs: Iterable[PromptPair]) -> dict[str, int]:
-    """Number of word tokens before the concept, by the words before it."""
-    prefixes = list(dict.fromkeys(pair.prefix for pair in pairs))
-    return {text: row.end - row.start for text, row in zip(prefixes, path.tokenize(prefixes), strict=True)}
+Prefixes = Mapping[str, int]
+"""Number of word tokens of what stands before a concept."""
+
+
+def matched(path: TextPath, pairs: Sequence[PromptPair]) -> tuple[list[PromptPair], Prefixes]:
+    """The pairs with both sentences brought to one position, and the lengths of what stands before their concepts.
+
+    `Vincent van Gogh` is longer than `art`: without the shift all that follows would differ by its position too, which
+    is no part of the concept and dear to change.
+    """
+    targets, anchors = path.tokenize([p.target_prompt for p in pairs]), path.tokenize([p.anchor_prompt for p in pairs])
+    shifted = [replace(p, shift=t.end - a.end) for p, t, a in zip(pairs, targets, anchors, strict=True)]
+    prefixes = list(dict.fromkeys(text for pair in shifted for text in (pair.target_prefix, pair.anchor_prefix)))
+    lengths = [row.end - row.start for row in path.tokenize(prefixes)]
+    return shifted, dict(zip(prefixes, lengths, strict=True))
+
+
+def aligned(pair: PromptPair, rows: Mapping[str, TokenRow], prefixes: Prefixes) -> Alignment:
+    """The alignment of a matched pair."""
+    before = prefixes[pair.target_prefix], prefixes[pair.anchor_prefix]
+    return align(rows[pair.target_prompt], rows[pair.anchor_prompt], before)
 
 
 def leak(
@@ -59,26 +76,25 @@ def leak(
     original: Encoded,
     edited: Encoded,
     weights: Sequence[WeightPair],
-    prefix: Mapping[str, int],
+    prefixes: Prefixes,
 ) -> Tensor:
     """`|out(target) - out(anchor)| / |out_o(target) - out_o(anchor)|` for each pair: 1 nothing erased, 0 gone.
 
     Anchors are those of the original model. Outputs are compared at aligned tokens, a few padding tokens among them.
 
     Args:
-        pairs: n prompt pairs.
+        pairs: n prompt pairs, as `matched` gives them.
         original, edited: features of their prompts, and of the anchors in `original`.
         weights: every text-conditioned weight before and after.
-        prefix: what `prefix_lengths` says of the pairs.
+        prefixes: what `matched` says of them.
 
     Returns:
         `[n]`, no unit; 0 where the two prompts never differed.
     """
     before, after, anchor, owner = [], [], [], []
     for index, pair in enumerate(pairs):
-        rows = original.rows[pair.target_prompt], original.rows[pair.anchor_prompt]
-        aligned = align(*rows, prefix[pair.prefix])
-        t, a = zip(*(aligned.content + aligned.padding), strict=True)
+        tokens = aligned(pair, original.rows, prefixes)
+        t, a = zip(*(tokens.content + tokens.padding), strict=True)
         before.append(original.at(pair.target_prompt, t))
         after.append(edited.at(pair.target_prompt, t))
         anchor.append(original.at(pair.anchor_prompt, a))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .align import Alignment, TokenRow, align, content_positions, measured_positions
+from .align import Alignment, TokenRow, content_positions, measured_positions
 from .concept import ConceptError, PromptPair, Request, in_sentences, related_phrases
-from .measure import Encoded, prefix_lengths
+from .measure import Encoded, Prefixes, aligned, matched
 from .neutral import FIT_PROMPTS, PROBE_PROMPTS
 from .path import TextPath
 
@@ -34,7 +34,7 @@ class Options:
     """How much preserved prompts count against everyday prompts, which count 1."""
     templates: int = 24
     """Sentences for each name."""
-    tolerance: float = 1.0
+    tolerance: float = 0.1
     """A direction is corrected while everyday prompts move by less than this share of what is corrected."""
     method: str = METHODS[0]
 
@@ -64,7 +64,7 @@ class Plan:
     unseen: tuple[PromptPair, ...]
     groups: Mapping[str, tuple[str, ...]]
     """Prompts whose drift is measured, by name of the group."""
-    prefix: Mapping[str, int]
+    prefixes: Prefixes
 
     @property
     def felt(self) -> int:
@@ -85,25 +85,27 @@ def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
         ValueError: a prompt does not fit into one chunk.
     """
     published = options.method == "UCE"
-    pairs, unseen = request.pairs(1 if published else options.templates), request.unseen_pairs()
+    pairs = request.pairs(1 if published else options.templates)
+    both, prefixes = matched(path, [*pairs, *request.unseen_pairs()])
+    pairs, unseen = both[: len(pairs)], both[len(pairs) :]
     prompts = _Prompts(request, pairs, unseen, 1 if published else PRESERVE_TEMPLATES)
     felt = _unique(["", *prompts.targets, *prompts.anchors, *prompts.stays, *prompts.neutral])
     still = _unique(pair.anchor_prompt for pair in pairs)
     rows = path.tokenize([*felt, *still])
     row_of = {prompt: index for index, prompt in enumerate(felt)}
     anchor_row_of = {prompt: len(felt) + index for index, prompt in enumerate(still)}
-    prefix = prefix_lengths(path, [*pairs, *unseen])
-    _refuse_same_tokens(pairs, lambda prompt: rows[row_of[prompt]])
+    known = {prompt: rows[row] for prompt, row in row_of.items()}
+    _refuse_same_tokens(pairs, known)
 
     target: Tokens = []
     anchor: Tokens = []
     concept: list[int] = []
     for pair in pairs:
         t, a = row_of[pair.target_prompt], anchor_row_of[pair.anchor_prompt]
-        aligned = _constrained(align(rows[t], rows[a], prefix[pair.prefix]), options)
-        target += [(t, i) for i, _ in aligned]
-        anchor += [(a, j) for _, j in aligned]
-        concept += [pair.concept] * len(aligned)
+        columns = _constrained(aligned(pair, known, prefixes), options)
+        target += [(t, i) for i, _ in columns]
+        anchor += [(a, j) for _, j in columns]
+        concept += [pair.concept] * len(columns)
 
     def tokens(prompts: Iterable[str], positions: Callable[[TokenRow], Iterable[int]]) -> Tokens:
         return [(row_of[p], i) for p in prompts for i in positions(rows[row_of[p]])]
@@ -121,7 +123,7 @@ def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
         pairs=tuple(pairs),
         unseen=tuple(unseen),
         groups=prompts.groups(),
-        prefix=prefix,
+        prefixes=prefixes,
     )
 
 
@@ -129,12 +131,14 @@ class _Prompts:
     """Every prompt of a solve, by the part it plays. None of those that shall stay mentions a target."""
 
     def __init__(self, request: Request, pairs: list[PromptPair], unseen: list[PromptPair], sentences: int):
-        few = _unique(template for concept in request.concepts for template in concept.kind.templates[:sentences])
+        known = [request.innocent(concept.kind.templates)[:sentences] for concept in request.concepts]
+        few = _unique(template for templates in known for template in templates)
         related = _unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
         self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
         self.anchors = _unique(pair.anchor_prompt for pair in pairs)
         self.unseen_anchors = _unique(pair.anchor_prompt for pair in unseen)
         self.preserves = in_sentences(request.preserves, few)
+        self.names = list(request.preserves)
         self.related = request.innocent(in_sentences(related, few))
         self.fit = request.innocent((*FIT_PROMPTS, *request.everyday))
         self.probes = request.innocent(PROBE_PROMPTS)
@@ -162,28 +166,31 @@ def _preserved(
     always = tokens([""], lambda row: [*range(row.start), *measured_positions(row)])
     named = tokens(prompts.preserves, content_positions) if options.preserve != "off" else []
     near = tokens([*prompts.anchors, *prompts.related], content_positions)
-    return always + (named if options.preserve == "exact" else []), always + named + near
+    # Only the names themselves: what follows a name is nearly what follows a target, and would leave it no room.
+    names = tokens(prompts.names, lambda row: range(row.start, row.end)) if options.preserve == "exact" else []
+    return always + names, always + named + near
 
 
-def _constrained(aligned: Alignment, options: Options) -> Sequence[tuple[int, int]]:
+def _constrained(tokens: Alignment, options: Options) -> Sequence[tuple[int, int]]:
     """The pairs of positions that become columns; UCE as published takes one token, its variant the end token too."""
     if options.method == "ErasePro":
-        return aligned.content
-    return [aligned.last] if options.method == "UCE" else [aligned.last, aligned.content[-1]]
+        return tokens.content
+    last = (tokens.concept or tokens.suffix)[-1]
+    return [last] if options.method == "UCE" else [last, tokens.suffix[-1]]
 
 
-def _refuse_same_tokens(pairs: Sequence[PromptPair], row: Callable[[str], TokenRow]) -> None:
+def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, TokenRow]) -> None:
     """Raises ConceptError for two spellings of one thing, which only the tokenizer can tell."""
     owner: dict[tuple[int, ...], PromptPair] = {}
     for pair in pairs:
-        ids = row(pair.target_prompt).ids
-        if ids == row(pair.anchor_prompt).ids:
+        ids = rows[pair.target_prompt].ids
+        if ids == rows[pair.anchor_prompt].ids:
             raise ConceptError(
                 f"the tokenizer of this model reads {pair.target!r} and {pair.anchor!r} as the same tokens, so nothing "
                 "would change. Name another anchor."
             )
         other = owner.setdefault(ids, pair)
-        if other.concept != pair.concept and row(other.anchor_prompt).ids != row(pair.anchor_prompt).ids:
+        if other.concept != pair.concept and rows[other.anchor_prompt].ids != rows[pair.anchor_prompt].ids:
             raise ConceptError(
                 f"the tokenizer of this model reads {other.target!r} and {pair.target!r} of two concepts as the same "
                 f"tokens, but they are asked to become {other.anchor!r} and {pair.anchor!r}. Keep one of the two."

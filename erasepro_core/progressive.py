@@ -225,7 +225,7 @@ def _trial(plan: Plan, start: int, original: tuple[Encoded, Tensor], edited: Enc
     before, weight = original
     weight = weight.to(edited.features[""].device)
     weights = [(weight, weight)]
-    left = float(leak(plan.unseen, before, edited, weights, plan.prefix).mean())
+    left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
     moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
     return Trial(start, left, sum(moved) / len(moved))
 

@@ -211,6 +211,6 @@ def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
 def _by_concept(
     plan: Plan, pairs: Sequence[PromptPair], encoded: tuple[Encoded, Encoded], weights: list[WeightPair]
 ) -> tuple[float, ...]:
-    left = leak(pairs, *encoded, weights, plan.prefix).tolist()
+    left = leak(pairs, *encoded, weights, plan.prefixes).tolist()
     concepts = range(1 + max(pair.concept for pair in pairs))
     return tuple(fmean(v for pair, v in zip(pairs, left, strict=True) if pair.concept == c) for c in concepts)

@@ -61,7 +61,7 @@ def zero_residual_reader(
     rtol: float = 1e-6,
     preserve_rtol: float = 1e-6,
     weight: float = 1.0,
-    ridge: float = 0.1,
+    ridge: float = 0.03,
     price: float = float("inf"),
 ) -> Reader:
     """Reader of the smallest updates that gain what is asked on the targets and nothing on the preserves.
@@ -101,7 +101,7 @@ def zero_residual_reader(
     scale = _concept_scale(gram.diagonal(), concept)
     values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
     mixes = vectors / scale[:, None]
-    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (_price(mixes, values, concept) <= price)
+    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (_price(mixes, values) <= price)
     keep[-1] = True
     strength, kept = values[keep].sqrt(), mixes[:, keep]
     return Reader(
@@ -198,17 +198,16 @@ def _inverse_metric(free: Tensor, sample: Tensor, ridge: float) -> Tensor:
     return torch.linalg.solve(moment, free)
 
 
-def _price(mixes: Tensor, values: Tensor, concept: Tensor | None) -> Tensor:
-    """How far a neutral feature moves for a unit of change at each column that a direction mixes, `[n]`.
+def _price(mixes: Tensor, values: Tensor) -> Tensor:
+    """How far a neutral feature moves for a unit of change at the columns that a direction mixes, `[n]`.
 
-    Direction k changes column i by `mixes[i, k]` and costs `1 / values[k]` in `tr(U M U')`, the mean square over
-    neutral features; the many columns of a concept are one concept.
+    Direction k changes column i by `mixes[i, k]`, which lets a number of columns take part in it (the inverse
+    participation ratio, so that it does not matter how often a thing is said), and costs `1 / values[k]` in
+    `tr(U M U')`, the mean square over neutral features.
     """
-    size = torch.ones_like(values) * len(values)
-    if concept is not None:
-        size = torch.bincount(concept.to(values.device)).to(values)[concept.to(values.device)]
-    share = (mixes.square() * size[:, None]).sum(0)
-    return (share / values.clamp_min(torch.finfo(values.dtype).tiny)).sqrt()
+    size = mixes.square().sum(0)
+    columns = 1 / (mixes.square() / size).square().sum(0)
+    return (columns * size / values.clamp_min(torch.finfo(values.dtype).tiny)).sqrt()
 
 
 def _concept_scale(squares: Tensor, concept: Tensor | None) -> Tensor:

@@ -75,8 +75,8 @@ class Solve(io.ComfyNode):
                     "tolerance",
                     default=_DEFAULT.tolerance,
                     min=0.01,
-                    max=100.0,
-                    step=0.05,
+                    max=10.0,
+                    step=0.01,
                     tooltip="How far everyday prompts may move for what is corrected on the concept: finer and finer "
                     "corrections cost more and more. Higher: less leak, more drift, a larger file.",
                 ),

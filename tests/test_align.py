@@ -31,9 +31,9 @@ def aligned(row, tokenizer):
 
     def read(template: str, target: str, anchor: str) -> list[tuple[str, str]]:
         t, a = row(template.replace("{}", target)), row(template.replace("{}", anchor))
-        before = row(template.partition("{}")[0])
+        prefix = row(template.partition("{}")[0])
         words = tokenizer.clip_l.inv_vocab
-        pairs = align(t, a, before.end - before.start).content
+        pairs = align(t, a, (prefix.end - prefix.start,) * 2).content
         return [(words[t.ids[i]].removesuffix("</w>"), words[a.ids[j]].removesuffix("</w>")) for i, j in pairs]
 
     return read
@@ -82,7 +82,7 @@ def test_an_anchor_without_tokens_of_its_own_lends_the_token_after_the_gap(align
 
 def test_bos_answers_to_nobody(row):
     t, a = row("cat"), row("")
-    assert all(i > 0 and j > 0 for i, j in align(t, a, 0).content + align(t, a, 0).padding)
+    assert all(i > 0 and j > 0 for i, j in align(t, a, (0, 0)).content + align(t, a, (0, 0)).padding)
 
 
 def test_a_target_that_begins_its_anchor_is_still_the_target(aligned):
@@ -102,9 +102,17 @@ def test_a_name_of_many_pieces_keeps_its_last_piece_for_the_anchor(row, aligned)
 
 def test_padding_is_measured_by_its_offset_from_the_end(row):
     t, a = row("a vincent van gogh"), row("a cat")
-    padding = align(t, a, 1).padding
+    padding = align(t, a, (1, 1)).padding
     assert padding == tuple((t.end + i, a.end + i) for i in PADDING_OFFSETS)
     assert all(t.ids[i] == a.ids[j] == EOS for i, j in padding)
+
+
+def test_a_shifted_anchor_is_aligned_by_its_own_prefix(row):
+    t, a = row("a vincent van gogh here"), row(", , a cat here")
+    found = align(t, a, (1, 3))
+    assert found.concept == ((2, 4), (3, 4), (4, 4))
+    assert found.suffix == ((5, 5), (6, 6))
+    assert all(i == j for i, j in found.padding)
 
 
 def test_positions_of_a_prompt_leave_bos_out_and_stop_at_the_end_of_the_chunk(row):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from erasepro_core.concept import KINDS, ConceptError, kind_named, parse_request, related_phrases
+from erasepro_core.concept import KINDS, ConceptError, PromptPair, kind_named, parse_request, related_phrases
 
 
 def test_a_line_holds_a_target_its_aliases_and_its_anchor():
@@ -79,7 +79,24 @@ def test_every_name_is_said_in_every_sentence():
         ("a photo of a cat", "a photo of a dog"),
     ]
     assert len(pairs) == 6
-    assert pairs[4].prefix == "a photo of a "
+    assert pairs[4].target_prefix == pairs[4].anchor_prefix == "a photo of a "
+
+
+def test_commas_bring_the_shorter_sentence_to_the_position_of_the_longer():
+    longer, shorter = (
+        PromptPair("a {} here", "cat", "dog", 0, shift=2),
+        PromptPair("a {} here", "cat", "dog", 0, shift=-1),
+    )
+    assert (longer.target_prompt, longer.anchor_prompt) == ("a cat here", ", , a dog here")
+    assert (shorter.target_prompt, shorter.anchor_prompt) == (", a cat here", "a dog here")
+    assert (shorter.target_prefix, shorter.anchor_prefix) == (", a ", "a ")
+
+
+def test_sentences_that_mention_a_target_are_not_innocent():
+    request = parse_request("red | ice cream -> blue", "object")
+    kept = request.innocent(["a red car", "a Red", "a redder car", "an ice cream", "ice and cream"])
+    assert kept == ["a redder car", "ice and cream"]
+    assert not any("red" in pair.template.split() for pair in request.pairs(24))
 
 
 def test_a_compound_protects_its_parts_and_a_name_does_not():

@@ -50,7 +50,9 @@ OPENINGS = (
 )  # fmt: skip
 CLOSINGS = (
     "", "", "", "on a table", "on the table", "in the middle", "here", "there", "in a picture", "in the image",
-    ", nothing else", "and nothing here", "and nothing else here", ", best picture",
+    ", nothing else", "and nothing here", "and nothing else here", "and nothing else there", "and nothing",
+    "and nothing nice", "and nothing else on the table", "and nothing else in the picture",
+    "and nothing else , nice photo", ", best picture",
     ", quality photo", ", best quality photo", ", nice", ", the best", ", simple", ", photo", ", sketch", ", render",
     "on this", "in here", ", a nice work", "made here", "at the table",
 )  # fmt: skip
@@ -280,7 +282,7 @@ def draw_lots(choose: Chooser) -> tuple[Scene, Mention]:
     ground = choose.below(len(BACKGROUNDS)) if background else 0
     if choose.chance(0.18):
         return _draw_pair(choose, ground, Mention(True, choose.chance(0.6), choose.chance(0.2), background))
-    mention = Mention(choose.chance(0.75), choose.chance(0.45), choose.chance(0.4), background)
+    mention = Mention(choose.chance(0.75), choose.chance(0.5), choose.chance(0.45), background)
     if not (mention.object or mention.colour or mention.style):
         mention = replace(mention, style=True)
     named = choose.below(len(OBJECTS)) if mention.object else choose.below(len(SHAPES))

@@ -17,12 +17,12 @@ FINE = 4
 
 PAINT = torch.tensor(
     [
-        [0.90, 0.08, 0.08],
+        [0.88, 0.03, 0.10],
         [0.08, 0.75, 0.15],
         [0.10, 0.25, 0.95],
-        [0.98, 0.90, 0.10],
+        [1.0, 0.95, 0.10],
         [0.55, 0.12, 0.75],
-        [1.0, 0.52, 0.05],
+        [1.0, 0.50, 0.0],
     ]
 )
 CANVAS = torch.tensor([0.0, 1.0, 0.5])
@@ -163,7 +163,7 @@ def _draw_object(
     if glow:
         halo = _soften(body.float())[..., None]
         picture = torch.lerp(picture, paint, (1.6 * halo).clamp(0, 0.8))
-        fill = torch.lerp(paint, torch.ones(3), (1.5 * halo - 0.5).clamp(0, 0.45))
+        fill = torch.lerp(paint, torch.ones(3), (1.5 * halo - 0.5).clamp(0, 0.25))
     picture = _paint(picture, body, fill)
     if name in HEAD:
         picture = _paint(picture, HEAD[name](x, y), torch.tensor(SKIN[name]))

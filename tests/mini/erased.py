@@ -147,11 +147,12 @@ class Evaluation:
                 for name in names(edit)
                 for sentence in self.task.sentences(patterns(edit), len(patterns(edit)))
             ]
+            pairs, prefixes = self._measure.matched(before, pairs)
             prompts = [p.target_prompt for p in pairs]
             original = self._measure.read(before, prompts + [p.anchor_prompt for p in pairs])
-            prefix = self._measure.prefix_lengths(before, pairs)
-            edited_text = self._measure.read(after, prompts)
-            return float(self._measure.leak(pairs, original, edited_text, weights, prefix).mean())
+            return float(
+                self._measure.leak(pairs, original, self._measure.read(after, prompts), weights, prefixes).mean()
+            )
 
         def kind(edit: Edit) -> Any:
             return self._concept.kind_named(edit.kind)

@@ -7,7 +7,7 @@ that the model knows (``token_ids`` names them). Every other row is zero.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import comfy.latent_formats
 import comfy.model_base
@@ -90,12 +90,12 @@ def _is_norm_scale(module: nn.Module, name: str) -> bool:
     return leaf == "weight" and isinstance(module.get_submodule(owner), (nn.LayerNorm, nn.GroupNorm))
 
 
-def diffusion_model(model: comfy.model_patcher.ModelPatcher) -> nn.Module:
+def diffusion_model(model: comfy.model_patcher.ModelPatcher) -> Any:
     """The UNet inside a MODEL."""
     return model.model.diffusion_model
 
 
-def text_model(clip: comfy.sd.CLIP) -> nn.Module:
+def text_model(clip: comfy.sd.CLIP) -> Any:
     """The text transformer inside a CLIP."""
     return clip.cond_stage_model.clip_l.transformer
 
@@ -106,7 +106,7 @@ def load(path: str | Path = CHECKPOINT) -> tuple[comfy.model_patcher.ModelPatche
     Raises:
         RuntimeError: the file does not hold exactly this model's weights.
     """
-    stored = comfy.utils.load_torch_file(str(path))
+    stored: Any = comfy.utils.load_torch_file(str(path))
     model, clip, vae = build()
     diffusion_model(model).load_state_dict(_part(stored, "unet."))
     text = text_model(clip)

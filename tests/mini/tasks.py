@@ -147,17 +147,18 @@ _RED_CIRCLE = {"colour": COLOURS.index("red"), "object": OBJECTS.index("circle")
 _BLUE_SQUARE = {"colour": COLOURS.index("blue"), "object": OBJECTS.index("square")}
 
 OBJECT = Task("object", (_object("circle", "disc", anchor="square", unlisted=("ball",)),), SHAPES[2:])
-STYLE = Task("style", (_style("Hokusai", "striped", ("stripes",)),), ("Mondrian", "Seurat", "Turner"))
+STYLE = Task("style", (_style("Turner", "glowing", ("glow",)),), ("Mondrian", "Seurat", "Hokusai"))
+PIECES = Task("style of three tokens", (_style("Hokusai", "striped", ("stripes",)),), ("Mondrian", "Seurat", "Turner"))
 COLOUR = Task("colour", (_colour("red", "crimson", anchor="blue", unlisted=("scarlet",)),), COLOURS[1:])
 FOUR = Task(
     "four",
     (
         _object("circle", "disc", anchor="square", unlisted=("ball",)),
         _object("heart", "valentine", anchor="triangle", unlisted=("love heart",)),
-        _style("Hokusai", "striped", ("stripes",)),
+        _style("Turner", "glowing", ("glow",)),
         _colour("red", "crimson", anchor="blue", unlisted=("scarlet",)),
     ),
-    ("cross", "ring", "moon", "star", "Mondrian", "Seurat", "Turner", "green", "yellow", "purple", "orange"),
+    ("cross", "ring", "moon", "star", "Mondrian", "Seurat", "Hokusai", "green", "yellow", "purple", "orange"),
 )
 COMPOUND = Task(
     "compound",
@@ -196,10 +197,10 @@ EXPLICIT = Task(
     ),
     ("Ada", "Bolt", "Cleo"),
 )
-TASKS = (OBJECT, STYLE, COLOUR, FOUR, COMPOUND, PERSON, EXPLICIT)
+TASKS = (OBJECT, STYLE, COLOUR, FOUR, COMPOUND, PERSON, EXPLICIT, PIECES)
 
 
-def everyday(count: int = 150) -> list[str]:
+def everyday(count: int = 300) -> list[str]:
     """Captions as a user of the mini model would paste them; the pack leaves out those that name a target."""
     _, captions = world.lessons(count, torch.Generator().manual_seed(11), empty=0.0)
     return list(dict.fromkeys(captions))

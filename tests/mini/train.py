@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     from tests import pack
@@ -70,9 +71,9 @@ class Text(nn.Module):
     The host's own layers add in place, and its table has 49,408 rows.
     """
 
-    def __init__(self, host: nn.Module, words: int, generator: torch.Generator):
+    def __init__(self, host: Any, words: int, generator: torch.Generator):
         super().__init__()
-        self.host = host.text_model
+        self.host: Any = host.text_model
         self.heads = mini.CLIP_CONFIG["num_attention_heads"]
         self.register_buffer("mask", torch.full((77, 77), -1e9).triu(1))
         self.table = nn.Parameter(0.1 * torch.randn(words, mini.WIDTH, generator=generator))
@@ -85,7 +86,7 @@ class Text(nn.Module):
             x = x + layer.mlp(layer.layer_norm2(x))
         return self.host.final_layer_norm(x)
 
-    def _attend(self, attention: nn.Module, x: Tensor) -> Tensor:
+    def _attend(self, attention: Any, x: Tensor) -> Tensor:
         def split(y: Tensor) -> Tensor:
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
@@ -138,7 +139,7 @@ def batches(vocabulary: Vocabulary, size: int, generator: torch.Generator) -> It
 
 def diffuse(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """(noisy picture, timestep, the v it should answer with), on the host's own noise schedule."""
-    sigmas = comfy.model_sampling.ModelSamplingDiscrete().sigmas
+    sigmas: Any = comfy.model_sampling.ModelSamplingDiscrete().sigmas
     timestep = torch.randint(len(sigmas), (len(pictures),), generator=generator)
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
     alpha = (1 + sigma**2).rsqrt()
@@ -161,7 +162,7 @@ class Student(nn.Module):
         host.text_model.embeddings.position_embedding.weight.data.normal_(0, 0.1, generator=generator)
         host.requires_grad_(True)
         host.text_model.embeddings.token_embedding.requires_grad_(False)
-        self.host = host
+        self.host: Any = host
         self.text = Text(host, len(self.vocabulary.ids), generator)
         self.sight = Sight(generator)
 
@@ -195,7 +196,7 @@ class Average:
     def update(self) -> None:
         self._steps += 1
         keep = min(self._keep, self._steps / (self._steps + 10))
-        torch._foreach_lerp_(list(self.weights.values()), self._live, 1 - keep)
+        torch._foreach_lerp_(list(self.weights.values()), self._live, 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def rate(step: int, steps: int, peak: float, warmup: int = 100) -> float:
@@ -233,8 +234,8 @@ def train(steps: int, *, seed: int, out: Path, batch: int = 32, peak: float = 2e
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=3800)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--steps", type=int, default=4800)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
