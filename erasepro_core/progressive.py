@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ RTOL = 1e-3
 """Directions of the targets weaker than this share of the strongest are noise."""
 EXACT_RTOL = 0.03
 """Directions of the preserves weaker than this are weighted instead of exact."""
+NEARLY = 1.15
+"""A shallower start is taken when its score is within this factor of the best."""
 START_DEPTHS = 5
 """How many start depths are tried, evenly spread over the text encoder."""
 
@@ -57,8 +60,8 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """What the choice of the start depth makes small."""
-        return self.leak + self.drift
+        """What the choice of the start depth makes small: the distance from nothing left and nothing moved."""
+        return math.hypot(self.leak, self.drift)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def solve_request(
     features, gaps = _watch(path, plan, blocks)
     original = plan.encoded(features), one_for_all(weight for _, weight in path.conditioned())
     attempts = [_attempt(path, plan, options, blocks, start, original, step) for start in starts]
-    best = min(attempts, key=lambda attempt: attempt.trial.score)
+    best = _shallowest_good(attempts)
     records = [replace(record, gap=gaps[record.name]) for record in best.records]
     cross, cross_records = _cross_attention(path, plan, best, features, len(blocks), step)
     return Solution(
@@ -219,6 +222,12 @@ def _attempt(
         moved = features + context(features)
     trial = _trial(plan, start, original, plan.encoded(moved))
     return _Attempt(trial, work.updates, list(work.records.values()), features, context, reader)
+
+
+def _shallowest_good(attempts: list[_Attempt]) -> _Attempt:
+    """The best attempt, or a shallower one that is nearly as good: shallow updates hold in more sentences."""
+    best = min(attempt.trial.score for attempt in attempts)
+    return next(attempt for attempt in attempts if attempt.trial.score <= NEARLY * best)
 
 
 def _trial(plan: Plan, start: int, original: tuple[Encoded, Tensor], edited: Encoded) -> Trial:

@@ -58,11 +58,15 @@ def facts(scene: world.Scene) -> tuple[int, ...]:
 
 
 def _blemish(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise and a little contrast, as generated pictures have them."""
-    strength = 0.12 * torch.rand(len(images), 1, 1, 1, generator=generator)
-    contrast = 0.85 + 0.3 * torch.rand(len(images), 1, 1, 1, generator=generator)
-    noisy = (images - 0.5) * contrast + 0.5 + strength * torch.randn(images.shape, generator=generator)
-    return noisy.clamp(0, 1)
+    """What generated pictures have and renders lack: noise, a little blur, and the glare of strong guidance."""
+
+    def each(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
+
+    smooth = functional.avg_pool2d(images.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
+    soft = torch.lerp(images, smooth, each(0, 0.5))
+    glaring = (soft - 0.5) * each(0.85, 1.8) + 0.5
+    return (glaring + each(0, 0.12) * torch.randn(images.shape, generator=generator)).clamp(0, 1)
 
 
 def _random_scene(choose: world.Chooser) -> world.Scene:
@@ -81,7 +85,7 @@ def _batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return world.render_all(scenes, generator), torch.tensor([facts(scene) for scene in scenes])
 
 
-def train(steps: int = 1500, *, batch: int = 64, seed: int = 7, out: Path = WEIGHTS) -> None:
+def train(steps: int = 2500, *, batch: int = 64, seed: int = 7, out: Path = WEIGHTS) -> None:
     """Train on fresh renders and write the weights in float16."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -162,7 +162,7 @@ def _draw_object(
     fill = paint * (1 - 0.72 * shade)
     if glow:
         halo = _soften(body.float())[..., None]
-        picture = torch.lerp(picture, paint, (1.6 * halo).clamp(0, 0.8))
+        picture = torch.lerp(picture, paint, (1.3 * halo).clamp(0, 0.45))
         fill = torch.lerp(paint, torch.ones(3), (1.5 * halo - 0.5).clamp(0, 0.25))
     picture = _paint(picture, body, fill)
     if name in HEAD:

@@ -108,16 +108,17 @@ def load(path: str | Path = CHECKPOINT) -> tuple[comfy.model_patcher.ModelPatche
     """
     stored: Any = comfy.utils.load_torch_file(str(path))
     model, clip, vae = build()
-    diffusion_model(model).load_state_dict(_part(stored, "unet."))
+    diffusion_model(model).load_state_dict(part(stored, "unet."))
     text = text_model(clip)
-    weights = _part(stored, "clip.")
+    weights = part(stored, "clip.")
     table = torch.zeros_like(text.get_parameter(EMBEDDING))
     table[stored["token_ids"]] = weights[EMBEDDING].to(table.dtype)
     text.load_state_dict({**weights, EMBEDDING: table})
     return model, clip, vae
 
 
-def _part(stored: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part(stored: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it."""
     return {key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)}
 
 

@@ -1,3 +1,4 @@
+# pyright: reportCallIssue=false
 """The mini model does what its card says. Every test runs on the shipped checkpoint."""
 
 from __future__ import annotations
