@@ -1,0 +1,5 @@
+"""The mini model's modules import ComfyUI as they are loaded, so it must be ready before collection."""
+
+from tests import pack
+
+pack.comfy_on_cpu()
