@@ -3,6 +3,8 @@
 Imports without ComfyUI; the host calls `comfy_entrypoint` when it wants the nodes.
 """
 
+WEB_DIRECTORY = "./web"
+
 
 async def comfy_entrypoint():
     """The extension that ComfyUI registers."""

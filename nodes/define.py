@@ -24,6 +24,7 @@ class DefineConcepts(io.ComfyNode):
                     "text",
                     display_name="concepts to erase",
                     multiline=True,
+                    placeholder="target | alias -> anchor",
                     default="Van Gogh | Vincent van Gogh -> an artist",
                     tooltip="One concept a line: target | alias -> anchor. List every word the concept goes by: an "
                     "alias that is not listed is not erased. Without an arrow the kind's own anchor is taken "
@@ -40,6 +41,7 @@ class DefineConcepts(io.ComfyNode):
                     "preserve",
                     multiline=True,
                     default="",
+                    placeholder="names to preserve, one a line",
                     tooltip="Names that must keep their meaning, one a line. Near relatives of the target are worth "
                     "listing, such as other artists or similar objects.",
                 ),
@@ -48,6 +50,7 @@ class DefineConcepts(io.ComfyNode):
                     display_name="everyday prompts",
                     multiline=True,
                     default="",
+                    placeholder="optional: your everyday prompts, one a line",
                     tooltip="Optional: prompts as you use this model, one a line. The erasure is made small on them, "
                     "beside the pack's own list. Worth it for models with a vocabulary of their own.",
                 ),
