@@ -82,7 +82,7 @@ def test_solve_shows_its_report_and_its_progress(server, graph):
     steps = []
     result = server.queue(graph(), steps.append).checked()
     text = result.texts["solve"]
-    assert re.search(r"circle \| disc -> square: leak 0\.\d+, 0\.\d+ in unseen sentences", text)
+    assert re.search(r"circle \| disc -> square\n  leak 0\.\d+ in sentences solved on, 0\.\d+ in unseen", text)
     assert re.search(r"residual at most \d\.\de-\d+ in \d+ layers", text)
     done = [step.value for step in steps if step.node == "solve"]
     assert len(done) > 10
