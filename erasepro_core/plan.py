@@ -32,7 +32,7 @@ class Options:
     preserve: str = PRESERVES[0]
     preserve_strength: float = 1.0
     """How much preserved prompts count against everyday prompts, which count 1."""
-    templates: int = 24
+    templates: int = 28
     """Sentences for each name."""
     tolerance: float = 0.1
     """A direction is corrected while everyday prompts move by less than this share of what is corrected."""
@@ -174,7 +174,7 @@ def _preserved(
 def _constrained(tokens: Alignment, options: Options) -> Sequence[tuple[int, int]]:
     """The pairs of positions that become columns; UCE as published takes one token, its variant the end token too."""
     if options.method == "ErasePro":
-        return tokens.content
+        return tokens.content + tokens.padding
     last = (tokens.concept or tokens.suffix)[-1]
     return [last] if options.method == "UCE" else [last, tokens.suffix[-1]]
 

@@ -56,7 +56,7 @@ class Trial:
     leak: float
     """Mean over unseen sentences."""
     drift: float
-    """Mean over preserves, related phrases and neutral prompts, each group counting the same."""
+    """Mean over the group of prompts that moved most: preserves, related phrases, anchors, neutral prompts."""
 
     @property
     def score(self) -> float:
@@ -236,7 +236,7 @@ def _trial(plan: Plan, start: int, original: tuple[Encoded, Tensor], edited: Enc
     weights = [(weight, weight)]
     left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
     moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
-    return Trial(start, left, sum(moved) / len(moved))
+    return Trial(start, left, max(moved))
 
 
 def _cross_attention(

@@ -49,6 +49,9 @@ THING = Patterns(
         "a {shape} beside a {colour} {}",
     ),
 )
+COMPOUND_THING = Patterns(
+    THING.explicit, _UNSEEN, ("a {} and a {colour} {shape}", "a {colour} {shape} next to a {}", "a {shape} and a {}")
+)
 ADJECTIVE = Patterns(
     tuple(pattern.replace("{}", "{} {shape}") for pattern in THING.explicit),
     tuple(pattern.replace("{}", "{} {shape}") for pattern in _UNSEEN),
@@ -162,7 +165,7 @@ FOUR = Task(
 )
 COMPOUND = Task(
     "compound",
-    (Edit("object", ("red circle",), "blue square", _RED_CIRCLE, _BLUE_SQUARE, THING, THING),),
+    (Edit("object", ("red circle",), "blue square", _RED_CIRCLE, _BLUE_SQUARE, COMPOUND_THING, COMPOUND_THING),),
     (),
     ("red triangle", "green circle", "red square", "blue circle", "yellow circle", "red star", "circle", "red toy"),
 )
