@@ -29,12 +29,12 @@ class Alignment:
     suffix: tuple[tuple[int, int], ...]
     """The words after it and the end token."""
     padding: tuple[tuple[int, int], ...]
-    """Padding tokens that are measured, never constrained: they follow from the others."""
+    """A few padding tokens, by their offset from the end token."""
 
     @property
-    def content(self) -> tuple[tuple[int, int], ...]:
-        """All but padding: the columns of the constraint."""
-        return self.concept + self.suffix
+    def columns(self) -> tuple[tuple[int, int], ...]:
+        """All of them: the columns of the constraint, and what leak is measured on."""
+        return self.concept + self.suffix + self.padding
 
 
 def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int]) -> Alignment:

@@ -174,7 +174,7 @@ def _preserved(
 def _constrained(tokens: Alignment, options: Options) -> Sequence[tuple[int, int]]:
     """The pairs of positions that become columns; UCE as published takes one token, its variant the end token too."""
     if options.method == "ErasePro":
-        return tokens.content + tokens.padding
+        return tokens.columns
     last = (tokens.concept or tokens.suffix)[-1]
     return [last] if options.method == "UCE" else [last, tokens.suffix[-1]]
 

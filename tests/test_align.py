@@ -33,7 +33,8 @@ def aligned(row, tokenizer):
         t, a = row(template.replace("{}", target)), row(template.replace("{}", anchor))
         prefix = row(template.partition("{}")[0])
         words = tokenizer.clip_l.inv_vocab
-        pairs = align(t, a, (prefix.end - prefix.start,) * 2).content
+        found = align(t, a, (prefix.end - prefix.start,) * 2)
+        pairs = found.concept + found.suffix
         return [(words[t.ids[i]].removesuffix("</w>"), words[a.ids[j]].removesuffix("</w>")) for i, j in pairs]
 
     return read
@@ -82,7 +83,7 @@ def test_an_anchor_without_tokens_of_its_own_lends_the_token_after_the_gap(align
 
 def test_bos_answers_to_nobody(row):
     t, a = row("cat"), row("")
-    assert all(i > 0 and j > 0 for i, j in align(t, a, (0, 0)).content + align(t, a, (0, 0)).padding)
+    assert all(i > 0 and j > 0 for i, j in align(t, a, (0, 0)).columns)
 
 
 def test_a_target_that_begins_its_anchor_is_still_the_target(aligned):
