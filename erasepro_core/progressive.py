@@ -191,8 +191,8 @@ class _Attempt:
     trial: Trial
     updates: dict[str, LowRankUpdate]
     records: list[LayerRecord]
-    features: Tensor
-    """Of the batch, behind the text encoder."""
+    required: Tensor
+    """`[d, n]`: what is left between targets and anchors behind the text encoder."""
     context: LowRankUpdate | None
     """What the text-conditioned linears shall do to their features: each one's update is its weight times this."""
     reader: Reader | None
@@ -214,14 +214,13 @@ def _attempt(
         {path.module(blocks[d].stream): partial(work.hear_stream, d) for d in range(start, len(blocks))},
     ):
         features = path.encode(plan.rows)
-    context = reader = None
-    moved = features
+    context, reader, required = None, None, _gap(features, plan)
     if _edits_diffusion(options):
         reader = make_reader(features, plan, options)
-        context = reader.update(_gap(features, plan))
-        moved = features + context(features)
-    trial = _trial(plan, start, original, plan.encoded(moved))
-    return _Attempt(trial, work.updates, list(work.records.values()), features, context, reader)
+        context = reader.update(required)
+        features = features + context(features)
+    trial = _trial(plan, start, original, plan.encoded(features))
+    return _Attempt(trial, work.updates, list(work.records.values()), required, context, reader)
 
 
 def _shallowest_good(attempts: list[_Attempt]) -> _Attempt:
@@ -247,7 +246,7 @@ def _cross_attention(
     records: list[LayerRecord] = []
     if best.context is None or best.reader is None:
         return updates, records
-    gaps = _gap(original, plan), _gap(best.features, plan)
+    gaps = _gap(original, plan), best.required
     for name, weight in path.conditioned():
         update = LowRankUpdate((weight @ best.context.left.to(weight)).cpu(), best.context.right)
         gap, required = (weight @ g.to(weight) for g in gaps)

@@ -210,7 +210,11 @@ def _cross_residuals(
 
 def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
     kept = kept.to(gap)
-    return Residual(float((left @ kept).norm() / (gap @ kept).norm()), float(left.norm() / gap.norm()))
+
+    def share(part: Tensor, whole: Tensor) -> float:
+        return float(part.norm() / whole.norm().clamp_min(torch.finfo(whole.dtype).tiny))
+
+    return Residual(share(left @ kept, gap @ kept), share(left, gap))
 
 
 def _by_concept(
