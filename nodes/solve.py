@@ -84,8 +84,8 @@ class Solve(io.ComfyNode):
                     "method",
                     options=list(METHODS),
                     default=_DEFAULT.method,
-                    tooltip="ErasePro, or UCE for comparison: as published, or with templates and the end token. UCE changes "
-                    "cross-attention only, in one step, whatever is chosen above.",
+                    tooltip="ErasePro, or UCE for comparison: as published, or with templates and the end token. UCE "
+                    "changes cross-attention only, in one step, whatever is chosen above.",
                 ),
             ],
             outputs=[Erasure.Output("erasure", display_name="erasure")],
