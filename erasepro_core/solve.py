@@ -19,6 +19,9 @@ from torch import Tensor
 
 from .update import LowRankUpdate, as_float32
 
+NEGLIGIBLE = 0.15
+"""A direction of which less than this share would be corrected is left alone: it costs size and brings little."""
+
 
 class SolveError(ValueError):
     """A constrained problem without a usable solution."""
@@ -33,7 +36,7 @@ class Reader:
     reader: Tensor
     """`[rank, d_in]`: zero on preserved directions."""
     kept: Tensor
-    """`[n, rank]`: mixes of columns on which the constraint holds exactly; orthonormal up to the columns' scale."""
+    """`[n, exact]`: mixes of columns on which the constraint holds exactly; orthonormal up to the columns' scale."""
     condition: float
     """Strongest over weakest direction kept (no unit)."""
     free: Tensor
@@ -43,7 +46,7 @@ class Reader:
 
     @property
     def rank(self) -> int:
-        """Number of directions."""
+        """Number of directions, those corrected in part among them."""
         return self.reader.shape[0]
 
     def update(self, gap: Tensor) -> LowRankUpdate:
@@ -82,8 +85,9 @@ def zero_residual_reader(
         preserve_rtol: the same for C.
         weight: how much the weighted features count against the neutral ones, which count 1.
         ridge: how much an unseen direction counts against the mean of the seen ones.
-        price: a direction is left alone if correcting it moves neutral features by more than this share of what is
-            corrected on the targets, both root mean square. Needs neutral features (no unit).
+        price: a direction is corrected in full if that moves neutral features by at most this share of what is
+            corrected on the targets, both root mean square, and the less the dearer it is. Needs neutral features (no
+            unit).
 
     Raises:
         SolveError: no target feature has a part outside the preserved directions.
@@ -101,13 +105,14 @@ def zero_residual_reader(
     scale = _concept_scale(gram.diagonal(), concept)
     values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
     mixes = vectors / scale[:, None]
-    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (_price(mixes, values) <= price)
-    keep[-1] = True
-    strength, kept = values[keep].sqrt(), mixes[:, keep]
+    gain = (price / _price(mixes, values)).square().clamp_max(1)
+    gain[-1] = 1
+    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (gain > NEGLIGIBLE)
+    strength, used, gain = values[keep].sqrt(), mixes[:, keep], gain[keep]
     return Reader(
-        combine=kept / strength,
-        reader=(kept / strength).T @ solved.T,
-        kept=kept,
+        combine=used / strength * gain,
+        reader=(used / strength).T @ solved.T,
+        kept=used[:, gain == 1],
         condition=float(strength[-1] / strength[0]),
         free=share,
         exact_preserves=Q.shape[1],

@@ -36,7 +36,7 @@ def test_what_is_of_no_family_is_described(text, diffusion):
 def test_blocks_come_in_execution_order():
     blocks = FAMILIES[0].encoder_blocks(sorted(CLIP))
     assert [block.writer.split(".")[5] for block in blocks] == [str(n) for n in range(12)]
-    assert blocks[11].readers == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "kv")
+    assert blocks[11].readers == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "qkv")
 
 
 def test_cross_attention_comes_in_execution_order_and_self_attention_not_at_all():

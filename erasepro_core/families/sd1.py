@@ -29,7 +29,7 @@ class SD1:
         numbers = sorted(int(found[1]) for key in text_encoder if (found := _WRITER.fullmatch(key)))
         return [
             EncoderBlock(
-                readers=(f"{_ENCODER}.{n}.self_attn.k_proj", f"{_ENCODER}.{n}.self_attn.v_proj"),
+                readers=tuple(f"{_ENCODER}.{n}.self_attn.{part}_proj" for part in "qkv"),
                 writer=f"{_ENCODER}.{n}.mlp.fc2",
                 stream=f"{_ENCODER}.{n}.layer_norm2",
             )
