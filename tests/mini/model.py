@@ -125,8 +125,9 @@ def shaken(size: float = 0.5, seed: int = 0) -> tuple[comfy.model_patcher.ModelP
         for module in (diffusion_model(model), text_model(clip)):
             for weight in module.parameters():
                 if weight.ndim == 2:
-                    noise = torch.randn(weight.shape, generator=generator)
-                    weight.add_(noise * (size * weight.std()))
+                    known = weight.abs().sum(1, keepdim=True) > 0  # the token table is zero where there is no word
+                    noise = torch.randn(weight.shape, generator=generator) * known
+                    weight.add_(noise * (size * weight[known[:, 0]].std()))
     return model, clip, vae
 
 
