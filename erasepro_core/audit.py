@@ -23,7 +23,7 @@ SENTENCES = 3
 """Sentences with a check for each name."""
 NUMBERS = 128
 """About how many numbers a sketch has for each token."""
-THRESHOLD = 0.2
+THRESHOLD = 0.3
 """A name with more leak than this counts as still there."""
 
 CHECKED = "unseen sentences"
