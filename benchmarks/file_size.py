@@ -1,8 +1,8 @@
 """How large the file of one erased concept is at SD1.5's real shapes. Weights are random: nothing is downloaded.
 
-`python -m benchmarks.file_size` prints ranks, sizes and times. The text encoder is the host's own CLIP-L; of the UNet only the text-conditioned
-linears exist, at their real names and shapes.
-"""  # fmt: skip
+`python -m benchmarks.file_size` prints ranks, sizes and times. The text encoder is the host's own CLIP-L; of the UNet
+only the text-conditioned linears exist, at their real names and shapes.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def random_clip() -> comfy.sd.CLIP:
                 size = 0.02 if "embedding" in name else weight.shape[1] ** -0.5
                 weight.copy_(torch.randn(weight.shape, generator=generator) * size)
             else:
-                weight.fill_(1.0 if name.endswith("norm.weight") or "norm1.weight" in name or "norm2.weight" in name else 0)
+                weight.fill_(
+                    1.0 if name.endswith("norm.weight") or "norm1.weight" in name or "norm2.weight" in name else 0
+                )
     return clip
 
 
@@ -90,7 +92,9 @@ def main() -> None:
         solution = solve_request(request, Options(), path)
         edited = clip.clone()
         updates = solution.erasure.text_encoder.items()
-        edited.patcher.add_patches({f"{n}.weight": LoRAAdapter(set(), (u.left, u.right, *[None] * 4)) for n, u in updates})
+        edited.patcher.add_patches(
+            {f"{n}.weight": LoRAAdapter(set(), (u.left, u.right, *[None] * 4)) for n, u in updates}
+        )
         changed = {n: w + solution.erasure.diffusion_model[n].dense() for n, w in weights.items()}
         report = check(solution, path, path_of(edited, changed, family))
         ranks = [record.rank for record in solution.layers]
@@ -99,7 +103,10 @@ def main() -> None:
         for precision in ("float32", "float16"):
             tensors, metadata = packed(report, precision)
             header = sum(len(key) + len(text) for key, text in metadata.items())
-            print(f"  {precision}: {len(save(tensors, metadata)) / 1e6:.2f} MB, metadata {header / 1e6:.2f} MB", flush=True)
+            print(
+                f"  {precision}: {len(save(tensors, metadata)) / 1e6:.2f} MB, metadata {header / 1e6:.2f} MB",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
