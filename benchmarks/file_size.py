@@ -24,10 +24,11 @@ from comfy.supported_models_base import ClipTarget  # noqa: E402
 from erasepro_core import Options, check, parse_request, solve_request  # noqa: E402
 from erasepro_core.files import pack as packed  # noqa: E402
 
-BLOCKS = {320: ("input_blocks.1.1", "input_blocks.2.1", "output_blocks.9.1", "output_blocks.10.1", "output_blocks.11.1"),
-          640: ("input_blocks.4.1", "input_blocks.5.1", "output_blocks.6.1", "output_blocks.7.1", "output_blocks.8.1"),
-          1280: ("input_blocks.7.1", "input_blocks.8.1", "middle_block.1", "output_blocks.3.1", "output_blocks.4.1",
-                 "output_blocks.5.1")}  # fmt: skip
+BLOCKS = {
+    320: ("input_blocks.1.1", "input_blocks.2.1", *(f"output_blocks.{n}.1" for n in (9, 10, 11))),
+    640: ("input_blocks.4.1", "input_blocks.5.1", *(f"output_blocks.{n}.1" for n in (6, 7, 8))),
+    1280: ("input_blocks.7.1", "input_blocks.8.1", "middle_block.1", *(f"output_blocks.{n}.1" for n in (3, 4, 5))),
+}
 WIDTH = 768
 REQUESTS = {
     "style, one name": parse_request("Van Gogh -> an artist", "style", "Monet\nPicasso\nRembrandt"),
