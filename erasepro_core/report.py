@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
+from .audit import Check, make_checks
 from .capture import hooked
 from .concept import PromptPair
 from .measure import Encoded, WeightPair, drift, leak, weight_pairs
@@ -48,11 +51,22 @@ class Report:
     """By concept, mean over sentences it was not solved on."""
     drift: Mapping[str, float]
     """Mean by group of prompts that should not have moved."""
+    checks: tuple[Check, ...] = ()
+    """Where the targets stood before: leak can be measured against them in any live model."""
+    fingerprints: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of the weights it was solved on, by layer name; see `audit.fingerprint`."""
 
     @property
     def residual_max(self) -> float:
         """Over all layers, on the directions kept."""
         return max(residual.kept for residual in self.residuals.values())
+
+    def recipe(self) -> str:
+        """Short name of what was asked of which weights: equal on every machine, while digests differ in last bits."""
+        solution = self.solution
+        asked = [asdict(solution.request), asdict(solution.options), solution.erasure.family]
+        text = json.dumps([*asked, dict(self.fingerprints)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def not_erased(self) -> list[str]:
         """Concepts that are still there."""
@@ -88,7 +102,8 @@ class Report:
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
         lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
         size = solution.erasure.nbytes() / 1e6
-        lines.append(f"{size:.2f} MB, solved in {solution.seconds:.1f} s, digest {solution.erasure.digest()}")
+        lines.append(f"{size:.2f} MB, solved in {solution.seconds:.1f} s")
+        lines.append(f"digest {solution.erasure.digest()}, recipe {self.recipe()}")
         return "\n".join(lines)
 
     def _where(self) -> str:
@@ -107,6 +122,10 @@ class Report:
             )
         return "\n".join(lines)
 
+    def markdown(self) -> str:
+        """The lines for the node and the table."""
+        return f"{self.short()}\n\n{self.table()}"
+
     def as_dict(self) -> dict:
         """The same as plain values, for JSON."""
         solution = self.solution
@@ -117,6 +136,7 @@ class Report:
             "options": asdict(solution.options),
             "family": solution.erasure.family,
             "digest": solution.erasure.digest(),
+            "recipe": self.recipe(),
             "bytes": solution.erasure.nbytes(),
             "start": solution.start,
             "trials": [asdict(trial) for trial in solution.trials],
@@ -151,6 +171,7 @@ def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
         leak_training=_by_concept(plan, plan.pairs, encoded, pairs),
         leak_unseen=_by_concept(plan, plan.unseen, encoded, pairs),
         drift={name: float(drift(group, *encoded, pairs).mean()) for name, group in plan.groups.items()},
+        checks=make_checks(solution.request, original),
     )
 
 

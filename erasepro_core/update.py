@@ -73,6 +73,23 @@ class Erasure:
         return sha.hexdigest()[:16]
 
 
+def compressed(update: LowRankUpdate, rtol: float) -> LowRankUpdate:
+    """The same update with as few terms as it needs and with factors of equal size, best for storing in few bits.
+
+    Args:
+        update: any update.
+        rtol: singular values below this share of the largest are dropped; what is lost is below `rtol` times the norm
+            for each (no unit).
+    """
+    left, tall = torch.linalg.qr(update.left.double())
+    right, wide = torch.linalg.qr(update.right.double().T)
+    u, values, v = torch.linalg.svd(tall @ wide.T)
+    keep = values > rtol * values[0]
+    keep[0] = True
+    root = values[keep].sqrt()
+    return as_float32(left @ u[:, keep] * root, (right @ v.T[:, keep] * root).T)
+
+
 def as_float32(left: Tensor, right: Tensor) -> LowRankUpdate:
     """An update kept in the precision that hosts compute patches in, in main memory."""
     return LowRankUpdate(left.to("cpu", torch.float32), right.to("cpu", torch.float32))

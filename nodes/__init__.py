@@ -3,7 +3,12 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .apply import ApplyErasure
+from .audit import AuditErasure
 from .define import DefineConcepts
+from .files import LoadErasure, SaveErasure
+from .guard import RequireErasure
+from .host import register_folder
+from .report import ErasureReport
 from .solve import Solve
 
 
@@ -11,4 +16,14 @@ class ErasePro(ComfyExtension):
     """What the host registers."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [DefineConcepts, Solve, ApplyErasure]
+        register_folder()
+        return [
+            DefineConcepts,
+            Solve,
+            ApplyErasure,
+            SaveErasure,
+            LoadErasure,
+            ErasureReport,
+            AuditErasure,
+            RequireErasure,
+        ]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..erasepro_core import Report
-from .host import with_erasure
+from ..erasepro_core.audit import difference
+from .host import fingerprints, with_erasure
 from .sockets import CATEGORY, Erasure
+
+log = logging.getLogger("erasepro")
+
+SAME = 0.01
+"""Weights that differ by less are taken for the same: half precision makes about a tenth of this."""
 
 
 class ApplyErasure(io.ComfyNode):
@@ -24,7 +32,7 @@ class ApplyErasure(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model the erasure was solved on, with the same LoRAs."),
                 io.Clip.Input("clip", tooltip="The text encoder it was solved on. Encode prompts with the output."),
-                Erasure.Input("erasure", tooltip="From ErasePro Solve."),
+                Erasure.Input("erasure", tooltip="From ErasePro Solve or Load Erasure."),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -43,4 +51,15 @@ class ApplyErasure(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, strength: float) -> io.NodeOutput:
-        return io.NodeOutput(*with_erasure(model, clip, erasure.solution.erasure, strength))
+        erased = with_erasure(model, clip, erasure.solution.erasure, strength)
+        if strength == 0.0:
+            return io.NodeOutput(*erased)
+        apart = difference(erasure.fingerprints, fingerprints(model, clip, erasure.solution.erasure))
+        if apart <= SAME:
+            return io.NodeOutput(*erased)
+        warning = (
+            f"This erasure was solved on other weights: they differ by about {apart:.1%}. What was measured of it need "
+            "not hold here. Audit Erasure says what does; solving again on this model is exact."
+        )
+        log.warning(warning)
+        return io.NodeOutput(*erased, ui=ui.PreviewText(warning))

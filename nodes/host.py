@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import comfy.float
 import comfy.lora
 import comfy.model_management
 import comfy.utils
+import folder_paths
 import torch
+from comfy.cli_args import args
 from comfy.model_patcher import ModelPatcher, get_key_weight, string_to_seed
 from comfy.sd import CLIP
 from comfy.weight_adapter import LoRAAdapter
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, nn
 
 from ..erasepro_core import EncoderBlock, Erasure, LowRankUpdate, TokenRow, family_of
+from ..erasepro_core.audit import fingerprint
+from ..erasepro_core.plots import PlotError
 
 log = logging.getLogger("erasepro")
 
@@ -125,6 +132,12 @@ def with_erasure(model: ModelPatcher, clip: CLIP, erasure: Erasure, strength: fl
             f"(the first is {misfits[0]}), so nothing was applied. The erasure was made for {erasure.family}. "
             "Solve again on this model, or connect MODEL and CLIP of the model it was made for."
         )
+    family = HostPath(model, clip).family.name
+    if family != erasure.family:
+        raise ApplyError(
+            f"this erasure was made for a model of the family {erasure.family}; this MODEL and CLIP are {family}, so "
+            "nothing was applied. Solve again on this model, or connect the model it was made for."
+        )
     edited_model, edited_clip = model.clone(), clip.clone()
     _patch(edited_model, erasure.diffusion_model, strength)
     _patch(edited_clip.patcher, erasure.text_encoder, strength)
@@ -148,3 +161,77 @@ def _patch(patcher: ModelPatcher, updates: Mapping[str, LowRankUpdate], strength
     taken = patcher.add_patches(patches, strength)
     if len(taken) != len(patches):
         raise ApplyError(f"the host took {len(taken)} of {len(patches)} updates, so nothing was applied.")
+
+
+def without_patches(model: ModelPatcher, clip: CLIP) -> tuple[ModelPatcher, CLIP]:
+    """Clones without any patch: what the checkpoint itself says."""
+    plain_model, plain_clip = model.clone(), clip.clone()
+    for patcher in (plain_model, plain_clip.patcher):
+        patcher.patches, patcher.patches_uuid = {}, uuid.uuid4()
+    return plain_model, plain_clip
+
+
+def fingerprints(model: ModelPatcher, clip: CLIP, erasure: Erasure) -> dict[str, tuple[float, float]]:
+    """Of the weights that an erasure changes, as they are in a model; layers that the model lacks are left out."""
+    sides = (clip.patcher, erasure.text_encoder), (model, erasure.diffusion_model)
+    return {
+        name: fingerprint(effective_weight(patcher, f"{name}.weight"))
+        for patcher, updates in sides
+        for name, update in updates.items()
+        if _fits(patcher.model, name, update)
+    }
+
+
+def encoded_by(clip: CLIP, text: str, conditioning: list[Any]) -> bool:
+    """Whether a conditioning is what this CLIP makes of a text."""
+    features, said = conditioning[0][0], cast(Tensor, clip.encode_from_tokens(clip.tokenize(text)))
+    return features.shape == said.shape and torch.allclose(features.cpu(), said.cpu(), rtol=1e-2, atol=1e-3)
+
+
+def picture_or_reason(draw: Callable[[], Tensor]) -> Tensor | ExecutionBlocker:
+    """A picture; without matplotlib, what makes the host show the reason on whatever node would have shown it."""
+    try:
+        return draw()
+    except PlotError as reason:
+        log.warning("%s", reason)
+        return ExecutionBlocker(str(reason))
+
+
+FOLDER = "erasepro"
+
+
+def register_folder() -> None:
+    """Makes `models/erasepro`, and `erasepro` in the output folder, places where erasures are found.
+
+    Folders that extra_model_paths names for `erasepro` are there already and stay.
+    """
+    for parent in (folder_paths.models_dir, folder_paths.get_output_directory()):
+        folder_paths.add_model_folder_path(FOLDER, str(Path(parent) / FOLDER))
+    # A folder kind that the host does not know starts with an empty set, which means every file.
+    folder_paths.folder_names_and_paths[FOLDER][1].add(".safetensors")
+
+
+def erasure_files() -> list[str]:
+    """Names of all erasures in these places."""
+    return folder_paths.get_filename_list(FOLDER)
+
+
+def erasure_path(name: str) -> Path:
+    """Where an erasure is; raises FileNotFoundError for a name that none has."""
+    return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+
+
+def save_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], prefix: str) -> tuple[str, bool]:
+    """Writes a safetensors file into the output folder, under the next free number.
+
+    Returns:
+        Its path inside the output folder, and whether the metadata is in it: `--disable-metadata` keeps it out.
+
+    Raises:
+        Exception: the host's own, for a prefix that leads out of the output folder; nothing was written.
+    """
+    folder, name, number, subfolder, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    file = f"{name}_{number:05}_.safetensors"
+    kept = None if args.disable_metadata else dict(metadata)
+    comfy.utils.save_torch_file(dict(tensors), str(Path(folder) / file), metadata=kept)
+    return str(Path(subfolder) / file), kept is not None

@@ -6,4 +6,4 @@ CATEGORY = "ErasePro"
 Concepts = io.Custom("ERASEPRO_CONCEPTS")
 """Carries an erasepro_core.Request."""
 Erasure = io.Custom("ERASEPRO_ERASURE")
-"""Carries an erasepro_core.Report: the erasure and everything that was measured of it."""
+"""Carries an erasepro_core.Report: the erasure and everything that was measured of it, from a solve or from a file."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
@@ -9,7 +11,7 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..erasepro_core import KINDS, METHODS, PRESERVES, SCHEDULES, WHERE, Options, Report, Request, check, solve_request
-from .host import HostPath, with_erasure
+from .host import HostPath, fingerprints, with_erasure
 from .sockets import CATEGORY, Concepts, Erasure
 
 _DEFAULT = Options()
@@ -122,4 +124,5 @@ def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: 
 
     solution = solve_request(request, options, original, tick)
     throw_exception_if_processing_interrupted()
-    return check(solution, original, HostPath(*with_erasure(model, clip, solution.erasure, 1.0))).raised()
+    report = check(solution, original, HostPath(*with_erasure(model, clip, solution.erasure, 1.0))).raised()
+    return replace(report, fingerprints=fingerprints(model, clip, solution.erasure))

@@ -36,5 +36,6 @@ def server(tmp_path_factory) -> "Iterator[Client]":
     from tests.host.client import Client
     from tests.host.server import comfyui
 
-    with comfyui(tmp_path_factory.mktemp("comfyui")) as url:
-        yield Client(url)
+    folder = tmp_path_factory.mktemp("comfyui")
+    with comfyui(folder) as url:
+        yield Client(url, folder / "output")

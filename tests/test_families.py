@@ -39,6 +39,14 @@ def test_blocks_come_in_execution_order():
     assert blocks[11].readers == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "qkv")
 
 
+def test_lora_names_are_those_that_stock_loaders_read():
+    family = FAMILIES[0]
+    encoder, cross = TEXT.format(3, "mlp.fc2").removesuffix(".weight"), CROSS.format("input_blocks.1.1", "k")
+    assert family.lora_name("text_encoder", encoder) == "lora_te_text_model_encoder_layers_3_mlp_fc2"
+    name = family.lora_name("diffusion_model", cross.removesuffix(".weight"))
+    assert name == "lora_unet_input_blocks_1_1_transformer_blocks_0_attn2_to_k"
+
+
 def test_cross_attention_comes_in_execution_order_and_self_attention_not_at_all():
     places = [
         name.removeprefix("diffusion_model.").replace(".transformer_blocks.0.attn2.to", "")

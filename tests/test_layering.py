@@ -9,9 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "erasepro_core"
 
 ORDER = (
+    ("files", "plots"),
     ("report",),
     ("progressive",),
-    ("plan",),
+    ("plan", "audit"),
     ("measure",),
     ("path",),
     ("families",),

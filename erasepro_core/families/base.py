@@ -35,3 +35,12 @@ class Family(Protocol):
     def conditioned(self, diffusion_model: Collection[str]) -> list[str]:
         """Linears of the diffusion model that read the text features, in execution order."""
         ...
+
+    def lora_name(self, side: str, name: str) -> str:
+        """What a LoRA file calls a layer: what stands before `.lora_up.weight`, as stock loaders read it.
+
+        Args:
+            side: `text_encoder` or `diffusion_model`.
+            name: the layer's name on that side.
+        """
+        ...

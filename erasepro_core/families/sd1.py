@@ -40,3 +40,11 @@ class SD1:
         found = [match for key in diffusion_model if (match := _CROSS.fullmatch(key))]
         found.sort(key=lambda m: (_ORDER.index(m[1]), int(m[2]), int(m[3]), m[4]))
         return [match[0].removesuffix(".weight") for match in found]
+
+    def lora_name(self, side: str, name: str) -> str:
+        # The UNet's own names, not those of diffusers: stock loaders take both, and these do not depend on its depth.
+        prefix, start = {
+            "text_encoder": ("lora_te_", "clip_l.transformer."),
+            "diffusion_model": ("lora_unet_", "diffusion_model."),
+        }[side]
+        return prefix + name.removeprefix(start).replace(".", "_")

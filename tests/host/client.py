@@ -9,6 +9,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import websocket
@@ -106,8 +107,10 @@ def ignore(progress: Progress) -> None:
 class Client:
     """One ComfyUI, by its address."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, output: Path = Path()):
         self.url = url
+        self.output = output
+        """Where it saves, for a ComfyUI on this machine."""
         self.id = uuid.uuid4().hex
 
     def queue(

@@ -50,9 +50,9 @@ def example(client: Client, info: dict[str, Any]) -> None:
     print("\n".join(result.texts.values()))
 
 
-def mini_example(info: dict[str, Any]) -> ApiGraph:
-    """The example workflow for the mini model: another loader, and the size of picture that this model draws."""
-    graph = to_api(replace_loader(json.loads(EXAMPLE.read_text())), info)
+def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None) -> ApiGraph:
+    """An example workflow for the mini model: another loader, and the size of picture that this model draws."""
+    graph = to_api(replace_loader(workflow or json.loads(EXAMPLE.read_text())), info)
     for node in graph.values():
         if node["class_type"] == "EmptyLatentImage":
             node["inputs"] |= {"width": 128, "height": 128}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .evaluation import MiniEvaluate, MiniStranger
-from .model import load
+from .model import load, shaken
 
 
 class MiniLoader(io.ComfyNode):
@@ -27,8 +27,27 @@ class MiniLoader(io.ComfyNode):
         return io.NodeOutput(*load())
 
 
+class MiniOther(io.ComfyNode):
+    """A model of the same family and size with other weights."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MiniOther",
+            display_name="Load Another Mini Model",
+            category="testing",
+            description="The mini model with noise on every weight: another checkpoint of the family. For tests only.",
+            inputs=[],
+            outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(*shaken())
+
+
 class MiniExtension(ComfyExtension):
     """The nodes of this folder."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [MiniLoader, MiniEvaluate, MiniStranger]
+        return [MiniLoader, MiniOther, MiniEvaluate, MiniStranger]

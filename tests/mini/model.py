@@ -30,7 +30,7 @@ UNET_CONFIG = {
     "out_channels": 3,
     "model_channels": 32,
     "channel_mult": [1, 2, 2],
-    "num_res_blocks": 1,
+    "num_res_blocks": [1, 1, 1],
     "transformer_depth": [0, 1, 1],
     "transformer_depth_output": [0, 0, 1, 1, 1, 1],
     "transformer_depth_middle": 1,
@@ -114,6 +114,20 @@ def load(path: str | Path = CHECKPOINT) -> tuple[comfy.model_patcher.ModelPatche
     table = torch.zeros_like(text.get_parameter(EMBEDDING))
     table[stored["token_ids"]] = weights[EMBEDDING].to(table.dtype)
     text.load_state_dict({**weights, EMBEDDING: table})
+    return model, clip, vae
+
+
+def shaken(size: float = 0.5, seed: int = 0) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
+    """The trained model with noise on its matrices, `size` times as large as the matrix: another model's weights."""
+    model, clip, vae = load()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in (diffusion_model(model), text_model(clip)):
+            for weight in module.parameters():
+                if weight.ndim == 2:
+                    known = weight.abs().sum(1, keepdim=True) > 0  # the token table is zero where there is no word
+                    noise = torch.randn(weight.shape, generator=generator) * known
+                    weight.add_(noise * (size * weight[known[:, 0]].std()))
     return model, clip, vae
 
 

@@ -1,0 +1,91 @@
+"""Save and Load Erasure: an erasure as a file that also is a LoRA."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ..erasepro_core import Report
+from ..erasepro_core.files import PRECISIONS, pack, read
+from .host import erasure_files, erasure_path, save_tensors
+from .sockets import CATEGORY, Erasure
+
+
+class SaveErasure(io.ComfyNode):
+    """An erasure into the output folder, as one safetensors file in LoRA format."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Save",
+            display_name="Save Erasure",
+            category=CATEGORY,
+            description="Writes the erasure as a LoRA file. Load Erasure and every LoRA loader read it; what was "
+            "asked, what was measured and what to check stand in its metadata.",
+            inputs=[
+                Erasure.Input("erasure", tooltip="From ErasePro Solve."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="erasepro/erasure",
+                    tooltip="Folder and name inside ComfyUI's output folder. Load Erasure finds what is in erasepro/, "
+                    "the stock LoRA loader what is in loras/.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="float16",
+                    tooltip="float16 halves the size and leaks hardly more; float32 keeps every bit.",
+                ),
+            ],
+            outputs=[],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, erasure: Report, filename_prefix: str, precision: str) -> io.NodeOutput:
+        tensors, metadata = pack(erasure, precision)
+        file, described = save_tensors(tensors, metadata, filename_prefix)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        lines = [file, f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}"]
+        if not described:
+            lines.append(
+                "ComfyUI runs with --disable-metadata: the file is a LoRA and no more. It erases through any LoRA "
+                "loader. Its recipe, measures and checks are not in it, so Load Erasure and the guard cannot use it."
+            )
+        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
+
+
+class LoadErasure(io.ComfyNode):
+    """A file back into an erasure, with all that was measured of it."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Load",
+            display_name="Load Erasure",
+            category=CATEGORY,
+            description="Reads an erasure from models/erasepro or from output/erasepro. Connect it to Apply Erasure, "
+            "Audit Erasure, Require Erasure or Erasure Report.",
+            inputs=[
+                io.Combo.Input(
+                    "file", options=erasure_files(), tooltip="A file that Save Erasure wrote. Anything else is refused."
+                )
+            ],
+            outputs=[Erasure.Output("erasure", display_name="erasure")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file: str | None = None) -> bool | str:
+        """Refuses a name that no file has before anything runs; one that comes by wire is only known when it does."""
+        if file is None or file in erasure_files():
+            return True
+        return f"there is no erasure {file!r} in models/erasepro or output/erasepro. Choose another, or save one first."
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> str:
+        """Changes when the file does, so that a file saved anew under its old name is read again."""
+        state = erasure_path(file).stat()
+        return f"{state.st_mtime_ns} {state.st_size}"
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        return io.NodeOutput(read(erasure_path(file)))

@@ -1,0 +1,39 @@
+"""Erasure Report: what an erasure does, as pictures, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from comfy_api.latest import io, ui
+
+from ..erasepro_core import Report
+from ..erasepro_core.plots import report_picture
+from .host import picture_or_reason
+from .sockets import CATEGORY, Erasure
+
+
+class ErasureReport(io.ComfyNode):
+    """Shows what was measured when the erasure was solved; nothing is measured anew."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Report",
+            display_name="Erasure Report",
+            category=CATEGORY,
+            description="Residual, update size, rank and condition by layer, leak and drift, as measured when the "
+            "erasure was solved. To measure a model as it is now, use Audit Erasure.",
+            inputs=[Erasure.Input("erasure", tooltip="From ErasePro Solve or Load Erasure.")],
+            outputs=[
+                io.Image.Output("picture", display_name="picture", tooltip="Six plots. Needs matplotlib."),
+                io.String.Output("markdown", display_name="markdown", tooltip="The same as a Markdown table."),
+                io.String.Output("json", display_name="json", tooltip="Every figure, for other programs."),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, erasure: Report) -> io.NodeOutput:
+        picture = picture_or_reason(lambda: report_picture(erasure))
+        values = json.dumps(erasure.as_dict(), indent=1)
+        return io.NodeOutput(picture, erasure.markdown(), values, ui=ui.PreviewText(erasure.short()))

@@ -1,0 +1,214 @@
+"""Audit Erasure: what is measured in a live model, and the negative prompt."""
+
+import builtins
+import json
+import re
+
+import pytest
+import torch
+
+from erasepro_core import ConceptError, Options, parse_request
+from erasepro_core.audit import CHECKED, OWN, UNLISTED, audit, audit_against, guard, make_checks
+from erasepro_core.measure import leak, matched, read, weight_pairs
+from tests import pack as packs
+from tests.host.graphs import TEMPLATES, node, solved
+
+REQUEST = parse_request("circle | disc -> square", "object", "triangle\nring")
+
+
+@pytest.fixture(scope="module")
+def host(comfy_library):
+    return packs.module("nodes.host")
+
+
+@pytest.fixture(scope="module")
+def report(host, mini):
+    return packs.module("nodes.solve").solve_and_check(*mini[:2], REQUEST, Options(templates=TEMPLATES))
+
+
+@pytest.fixture(scope="module")
+def erased(host, mini, report):
+    return host.with_erasure(*mini[:2], report.solution.erasure, 1.0)
+
+
+@pytest.fixture(scope="module")
+def before(host, mini):
+    return host.HostPath(*mini[:2])
+
+
+@pytest.fixture(scope="module")
+def after(host, erased):
+    return host.HostPath(*erased)
+
+
+def with_random_lora(both, size: float):
+    """Clones with a random LoRA of rank 4 on every attention and feed-forward weight, `size` times as large as it."""
+    from comfy.weight_adapter import LoRAAdapter
+
+    model, clip = (each.clone() for each in both)
+    generator = torch.Generator().manual_seed(0)
+    for patcher in (model, clip.patcher):
+        patches = {}
+        for key, weight in patcher.model.state_dict().items():
+            if re.search(r"(to_[qkv]|[qkv]_proj|out_proj|fc[12])\.weight$", key):
+                up, down = (torch.randn(*s, generator=generator) for s in ((len(weight), 4), (4, weight.shape[1])))
+                up *= size * weight.norm() / (up @ down).norm()
+                patches[key] = LoRAAdapter(set(), (up, down, None, None, None, None))
+        assert len(patcher.add_patches(patches)) == len(patches) > 10
+    return model, clip
+
+
+def test_without_an_erasure_the_leak_is_one(before):
+    found = audit_against(REQUEST, before, before, 0.3)
+    assert all(finding.leak == pytest.approx(1.0, abs=1e-5) for finding in found.findings)
+    assert not found.passed
+    assert len(found.there()) == 2
+    about = audit(REQUEST, make_checks(REQUEST, before), before, 0.3)
+    assert about.by_group()[CHECKED] == pytest.approx(1.0, abs=1e-5)
+    assert 0.7 < about.leak < 1.3  # sentences without a check of their own are held against the mean
+
+
+def test_with_the_erasure_it_is_gone_in_every_kind_of_sentence_but_forms_nobody_listed(report, before, after):
+    found = audit(REQUEST, report.checks, after, 0.3, ["a night scene with {}"])
+    assert found.passed
+    groups = found.by_group()
+    assert set(groups) == {CHECKED, "two objects", "word order", "repeated", OWN, UNLISTED}
+    assert max(value for group, value in groups.items() if group != UNLISTED) < 0.2
+    assert groups[UNLISTED] > 0.5  # `circles` is another word to a tokenizer
+    assert audit_against(REQUEST, before, after, 0.3).leak == pytest.approx(found.leak, abs=0.1)
+
+
+def test_it_says_what_the_report_says_without_the_original_weights(report, before, after):
+    """The sketch of a check against all outputs of both models, sentence by sentence."""
+    live = guard(REQUEST, report.checks, after, 0.3)
+    pairs, prefixes = matched(before, [check.pair for check in report.checks])
+    prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
+    weights = list(weight_pairs(before, after).values())
+    full = leak(pairs, read(before, prompts), read(after, prompts), weights, prefixes)
+    for finding, exact in zip(live.findings, full.tolist(), strict=True):
+        assert finding.leak == pytest.approx(exact, abs=0.06)
+    bare = guard(REQUEST, report.checks, before, 0.3)
+    assert [finding.leak for finding in bare.findings] == pytest.approx([1.0] * len(report.checks), abs=1e-5)
+
+
+def test_a_lora_that_moves_everything_is_no_leak(host, report, erased, mini):
+    plain = guard(REQUEST, report.checks, host.HostPath(*erased), 0.3).leak
+    moved = guard(REQUEST, report.checks, host.HostPath(*with_random_lora(erased, 0.1)), 0.3).leak
+    assert moved == pytest.approx(plain, abs=0.05)
+    assert guard(REQUEST, report.checks, host.HostPath(*with_random_lora(mini[:2], 0.1)), 0.3).leak > 0.9
+
+
+def test_a_live_model_that_says_nothing_does_not_pass(report, host, erased):
+    """No output at all has no contrast either; 0 by 0 must not count as erased."""
+    model = erased[0].clone()
+    for name, weight in host.HostPath(*erased).conditioned():
+        model.add_patches({f"{name}.weight": ("diff", (-weight,))})
+    found = guard(REQUEST, report.checks, host.HostPath(model, erased[1]), 0.3)
+    assert not found.passed
+
+
+def test_prompts_of_ones_own_must_name_a_concept(report, after):
+    found = audit(REQUEST, report.checks, after, 0.3, ["a Disc under water", "two discs"[:3] + " {}"])
+    own = [(finding.name, finding.prompt) for finding in found.findings if finding.group == OWN]
+    assert own == [("disc", "a disc under water"), ("circle", "two circle"), ("disc", "two disc")]
+    with pytest.raises(ConceptError, match=r"'a discus' names none of: circle, disc. Write \{\}"):
+        audit(REQUEST, report.checks, after, 0.3, ["a discus"])
+
+
+def test_the_negative_prompt_is_only_warned_of_where_the_erased_clip_encodes_it(report, erased, mini):
+    """The trap of README: a concept that is erased means its anchor in the negative prompt too."""
+    node_ = packs.module("nodes.audit").AuditErasure
+
+    def remarks(clip, negative: str, conditioning=None, model=erased[0]) -> list[str]:
+        result = node_.execute(model, clip, 0.3, "", negative, erasure=report, negative_conditioning=conditioning)
+        return json.loads(result.args[3])["remarks"]
+
+    def encoded(clip, text: str) -> list:
+        return [[clip.encode_from_tokens(clip.tokenize(text)), {}]]
+
+    negative = "blurry, (Circle:1.2)"
+    (said,) = remarks(erased[1], negative)
+    assert "names 'circle'. Encoded by the erased CLIP it reads as 'square'" in said
+    assert remarks(erased[1], negative, encoded(erased[1], negative)) == [said]
+    assert remarks(erased[1], negative, encoded(mini[1], negative)) == []
+    assert remarks(erased[1], "blurry, circles") == []
+    assert "Write the text of the negative prompt" in remarks(erased[1], "", encoded(erased[1], negative))[0]
+    assert remarks(mini[1], negative, model=mini[0]) == []  # nothing is erased there
+
+
+def test_a_negative_prompt_keeps_its_meaning_through_the_original_clip(mini, erased):
+    """Measured: the same negative prompt through the two CLIPs, against what it did before the erasure."""
+    from tests.mini.sample import sample
+
+    prompts = ["a photo of a red square", "a blue square", "a green square on a table"] * 4
+    negative = "circle"
+
+    def drawn(model, clip, negative_clip) -> torch.Tensor:
+        wanted = {"seed": 60, "steps": 8, "cfg": 3.0, "negative": negative, "negative_clip": negative_clip}
+        return sample(model, clip, mini[2], prompts, **wanted)
+
+    plain = drawn(mini[0], mini[1], mini[1])
+    trap, kept = drawn(erased[0], erased[1], erased[1]), drawn(erased[0], erased[1], mini[1])
+    assert (kept - plain).abs().mean() < 0.3 * (trap - plain).abs().mean()
+
+
+def test_erasure_or_concepts_and_not_both(mini, report):
+    audit_node = packs.module("nodes.audit").AuditErasure
+    for given, word in (({}, "neither"), ({"erasure": report, "concepts": REQUEST}, "both")):
+        with pytest.raises(ValueError, match=f"{word} of erasure and concepts are connected"):
+            audit_node.execute(*mini[:2], 0.3, "", "", **given)
+
+
+def test_concepts_alone_are_held_against_the_model_without_its_patches(mini, erased):
+    audit_node = packs.module("nodes.audit").AuditErasure
+    whole = audit_node.execute(*erased, 0.3, "", "", concepts=REQUEST)
+    bare = audit_node.execute(*mini[:2], 0.3, "", "", concepts=REQUEST)
+    assert whole.args[0] is True
+    assert whole.args[1] < 0.2
+    assert bare.args[0] is False
+    assert bare.args[1] == pytest.approx(1.0, abs=1e-5)
+    assert not mini[0].patches
+    assert erased[0].patches  # the model that came in keeps its own
+
+
+def test_an_unlisted_name_is_found_by_asking_for_it(mini, erased):
+    audit_node = packs.module("nodes.audit").AuditErasure
+    unlisted = parse_request("ball -> square", "object")
+    assert audit_node.execute(*erased, 0.3, "", "", concepts=unlisted).args[1] > 0.2
+
+
+def test_it_runs_in_a_real_graph(server):
+    graph = solved(server.object_info())
+    inputs = {"threshold": 0.3, "prompts": "a moon and {}", "negative": "circle", "erasure": ["solve", 0]}
+    graph["audit"] = node("ErasePro_Audit", model=["apply", 0], clip=["apply", 1], **inputs)
+    graph["bare"] = node("ErasePro_Audit", model=["loader", 0], clip=["loader", 1], **inputs)
+    graph["picture"] = node("PreviewImage", images=["audit", 4])
+    graph["report"] = node("ErasePro_Report", erasure=["solve", 0])
+    graph["plots"] = node("PreviewImage", images=["report", 0])
+    result = server.queue(graph).checked()
+    assert result.texts["audit"].startswith("erased: leak 0.")
+    assert "The negative prompt names 'circle'" in result.texts["audit"]
+    assert result.texts["bare"].startswith("NOT ERASED: leak ")
+    assert "'circle' of circle | disc -> square: leak" in result.texts["bare"]
+    for name, size in (("picture", (1100, 300)), ("plots", (1100, 750))):
+        picture = server.image(result.images[name][0])
+        assert picture.width == size[0]
+        assert len(picture.convert("RGB").getcolors(10**6) or []) > 20
+
+
+def test_without_matplotlib_only_the_picture_is_missing_and_says_why(mini, report, erased, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    shown = packs.module("nodes.report").ErasureReport.execute(report)
+    assert "pip install matplotlib" in shown.args[0].message
+    assert "| layer | depth |" in shown.args[1]
+    assert json.loads(shown.args[2])["recipe"] == report.recipe()
+    found = packs.module("nodes.audit").AuditErasure.execute(*erased, 0.3, "", "", erasure=report)
+    assert found.args[0] is True
+    assert "pip install matplotlib" in found.args[4].message

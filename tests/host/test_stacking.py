@@ -1,0 +1,119 @@
+"""Erasures among other things that change a model: what holds and what does not, by leak (docs/stacking.md)."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from erasepro_core import Options, parse_request
+from erasepro_core.audit import guard
+from tests import pack as packs
+from tests.host.graphs import TEMPLATES
+from tests.host.test_audit import with_random_lora
+
+CIRCLE = parse_request("circle | disc -> square", "object", "triangle\nring")
+HEART = parse_request("heart | valentine -> triangle", "object", "moon\nring")
+
+
+@pytest.fixture(scope="module")
+def host(comfy_library):
+    return packs.module("nodes.host")
+
+
+@pytest.fixture(scope="module")
+def solve():
+    return lambda both, request: packs.module("nodes.solve").solve_and_check(
+        *both, request, Options(templates=TEMPLATES)
+    )
+
+
+@pytest.fixture(scope="module")
+def circle(mini, solve):
+    return solve(mini[:2], CIRCLE)
+
+
+@pytest.fixture(scope="module")
+def left(host):
+    """Leak of an erasure's concept in a MODEL and CLIP."""
+    return lambda report, both: guard(report.solution.request, report.checks, host.HostPath(*both), 0.3).leak
+
+
+def applied(host, both, report):
+    return host.with_erasure(*both, report.solution.erasure, 1.0)
+
+
+def test_a_second_erasure_solved_on_the_erased_model_leaves_both(host, mini, solve, circle, left):
+    once = applied(host, mini[:2], circle)
+    heart = solve(once, HEART)
+    both = applied(host, once, heart)
+    assert left(circle, both) < 0.2
+    assert left(heart, both) < 0.2
+    assert left(heart, once) > 0.9  # the first alone does nothing about the second
+
+
+def test_two_erasures_solved_apart_lie_side_by_side_less_well(host, mini, solve, circle, left):
+    heart = solve(mini[:2], HEART)
+    both = applied(host, applied(host, mini[:2], circle), heart)
+    assert max(left(circle, both), left(heart, both)) < 0.3
+    again = applied(host, applied(host, mini[:2], heart), circle)
+    assert left(circle, again) == pytest.approx(left(circle, both), abs=1e-4)  # patches add up in any order
+
+
+def test_a_lora_before_the_solve_is_part_of_what_is_solved(host, mini, solve, left):
+    tuned = with_random_lora(mini[:2], 0.1)
+    report = solve(tuned, CIRCLE)
+    assert left(report, applied(host, tuned, report)) < 0.2
+    assert left(report, tuned) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_lora_that_the_solve_has_not_seen_hardly_matters(host, mini, circle, left):
+    after = with_random_lora(applied(host, mini[:2], circle), 0.1)
+    before = applied(host, with_random_lora(mini[:2], 0.1), circle)
+    assert left(circle, after) < 0.2
+    assert left(circle, before) == pytest.approx(left(circle, after), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("share", "low", "high"), [(1.0, 0, 0.2), (0.75, 0.1, 0.5), (0.5, 0.4, 0.9), (0.0, 0.99, 1.01)]
+)
+def test_a_merge_keeps_as_much_as_the_share_of_the_erased_model(host, mini, circle, left, share, low, high):
+    from comfy_extras.nodes_model_merging import CLIPMergeSimple, ModelMergeSimple
+
+    erased = applied(host, mini[:2], circle)
+    (model,) = ModelMergeSimple().merge(erased[0], mini[0], share)
+    (clip,) = CLIPMergeSimple().merge(erased[1], mini[1], share)
+    assert low <= left(circle, (model, clip)) <= high
+
+
+def test_a_saved_checkpoint_carries_the_erasure_in_its_weights(host, mini, circle, left, tmp_path):
+    """Saved as the stock node saves, read into a new model: no patch is left, and the concept is gone all the same."""
+    import comfy.sd
+    import comfy.utils
+
+    from tests.mini import model as mini_model
+
+    model, clip = applied(host, mini[:2], circle)
+    comfy.sd.save_checkpoint(str(tmp_path / "baked.safetensors"), model, clip)
+    weights: Any = comfy.utils.load_torch_file(str(tmp_path / "baked.safetensors"))
+    baked_model, baked_clip, _ = mini_model.load()
+    state = mini_model.part(weights, "model.diffusion_model.")
+    mini_model.diffusion_model(baked_model).load_state_dict(state)
+    names = {name.split("transformer.", 1)[1]: name for name in weights if "text_model" in name or "text_proj" in name}
+    text = {name: weights[full] for name, full in names.items()}
+    missing = mini_model.text_model(baked_clip).load_state_dict(text, strict=False).missing_keys
+    assert set(missing) <= {"text_projection.weight"}
+    assert not baked_model.patches
+    assert left(circle, (baked_model, baked_clip)) == pytest.approx(left(circle, (model, clip)), abs=0.01)
+    # Concepts alone have nothing to be held against here: the checkpoint itself is what it is measured by.
+    audit = packs.module("nodes.audit").AuditErasure
+    assert audit.execute(baked_model, baked_clip, 0.3, "", "", concepts=CIRCLE).args[1] == pytest.approx(1.0, abs=0.01)
+    assert audit.execute(baked_model, baked_clip, 0.3, "", "", erasure=circle).args[1] < 0.2
+
+
+def test_the_measuring_itself_leaves_every_weight_as_it_was(host, mini, circle, left):
+    key = "clip_l.transformer.text_model.encoder.layers.0.mlp.fc2.weight"
+    plain = host.HostPath(*mini[:2])
+    said = plain.encode(plain.tokenize(["a circle"]))
+    left(circle, applied(host, mini[:2], circle))
+    assert torch.equal(plain.encode(plain.tokenize(["a circle"])), said)
+    assert not mini[1].patcher.patches.get(key)

@@ -1,0 +1,62 @@
+"""Checks and fingerprints on tensors made by hand."""
+
+import math
+
+import pytest
+import torch
+
+from erasepro_core.audit import Check, difference, fingerprint, leak_against, mixes, opened
+from erasepro_core.concept import PromptPair
+from tests.artefact import normal
+
+TARGET, ANCHOR = normal(3, 40, seed=0), normal(3, 40, seed=1)
+CHECK = Check(PromptPair("a {}", "cat", "dog", 0), TARGET, ANCHOR)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
+def test_leak_is_the_share_of_the_way_that_is_left(share):
+    assert leak_against(CHECK, ANCHOR + share * (TARGET - ANCHOR), ANCHOR) == pytest.approx(share, abs=1e-6)
+
+
+def test_an_anchor_that_has_become_the_target_is_seen():
+    """Both sentences read alike then, and what they say is the concept."""
+    assert leak_against(CHECK, TARGET, TARGET) == pytest.approx(1.0)
+    assert leak_against(CHECK, ANCHOR, ANCHOR) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_quiet_model_does_not_pass_by_being_quiet():
+    assert leak_against(CHECK, 0.01 * TARGET, 0.01 * ANCHOR) == pytest.approx(1.0)
+    assert math.isnan(leak_against(CHECK, 0 * TARGET, 0 * ANCHOR))
+
+
+def test_what_moves_both_alike_is_no_leak():
+    moved = 0.5 * normal(3, 40, seed=2)
+    assert leak_against(CHECK, ANCHOR + moved, ANCHOR + moved) < 0.1
+
+
+def test_a_model_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"have \[3, 40\] numbers, this model gives \[3, 20\]"):
+        leak_against(CHECK, TARGET[:, :20], ANCHOR[:, :20])
+
+
+def test_mixes_keep_distances_on_average():
+    for seed in range(5):
+        vector = normal(1280, seed=seed).double()
+        assert float((mixes(256, 1280) @ vector).norm() / vector.norm()) == pytest.approx(1.0, abs=0.15)
+    assert mixes(4, 10).dtype == torch.float64
+    assert float(mixes(1, 3)[0, 0]) == pytest.approx(2**0.5)
+
+
+def test_fingerprints_tell_how_far_weights_are_apart():
+    weights = {str(n): normal(64, 48, seed=n) for n in range(40)}
+    known = {name: fingerprint(weight) for name, weight in weights.items()}
+    assert difference(known, {n: fingerprint(w) for n, w in weights.items()}) == 0
+    assert difference(known, {n: fingerprint(w.half()) for n, w in weights.items()}) < 0.001
+    for size in (0.02, 0.3):
+        noisy = {n: w + size * normal(64, 48, seed=100 + int(n)) for n, w in weights.items()}
+        assert difference(known, {n: fingerprint(w) for n, w in noisy.items()}) == pytest.approx(size, rel=0.4)
+
+
+def test_names_are_found_as_whole_words_in_any_case():
+    assert opened("A Cat, cats and a (CAT:1.2)", "cat") == "A {}, cats and a ({}:1.2)"
+    assert opened("a category", "cat") == "a category"
