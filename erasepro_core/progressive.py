@@ -148,8 +148,8 @@ def _starts(options: Options, depth: int) -> list[int]:
 def _layers(blocks: list[EncoderBlock], start: int) -> list[tuple[str, int]]:
     """Names and depths of the layers that a start depth updates.
 
-    Keys and values where the first change is, since later tokens of the block read a token through them before the
-    block's writer can act; and every writer from there on.
+    Queries, keys and values where the first change is, since the block's tokens read each other through them before its
+    writer can act; and every writer from there on.
     """
     chosen = [(name, start) for block in blocks[start : start + 1] for name in block.readers]
     return chosen + [(block.writer, depth) for depth, block in enumerate(blocks) if depth >= start]
@@ -289,7 +289,7 @@ class _Pass:
         return output
 
     def _reader(self, features: Tensor) -> Reader:
-        """Keys and values of a block have the same input, and so the same reader."""
+        """Queries, keys and values of a block have the same input, and so the same reader."""
         if self._shared is None or self._shared[0] is not features:
             self._shared = features, make_reader(features, self.plan, self.options)
         return self._shared[1]

@@ -12,7 +12,7 @@ class EncoderBlock:
     """One block of a text encoder, by module names."""
 
     readers: tuple[str, ...]
-    """Linears through which other tokens read a token: keys and values of the attention."""
+    """Linears that read a token for the attention: queries, keys and values."""
     writer: str
     """The last linear that writes to the residual stream."""
     stream: str
