@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply import ApplyErasure
 from .define import DefineConcepts
+from .routes import add_routes
 from .solve import Solve
 
 
@@ -11,4 +12,5 @@ class ErasePro(ComfyExtension):
     """What the host registers."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        add_routes()  # here and not in `on_load`, which ComfyUI 0.3.75 does not call
         return [DefineConcepts, Solve, ApplyErasure]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import comfy.float
@@ -11,8 +12,10 @@ import comfy.lora
 import comfy.model_management
 import comfy.utils
 import torch
+from aiohttp import web
 from comfy.model_patcher import ModelPatcher, get_key_weight, string_to_seed
 from comfy.sd import CLIP
+from comfy.sd1_clip import SDTokenizer
 from comfy.weight_adapter import LoRAAdapter
 from torch import Tensor, nn
 
@@ -148,3 +151,24 @@ def _patch(patcher: ModelPatcher, updates: Mapping[str, LowRankUpdate], strength
     taken = patcher.add_patches(patches, strength)
     if len(taken) != len(patches):
         raise ApplyError(f"the host took {len(taken)} of {len(patches)} updates, so nothing was applied.")
+
+
+def add_post_route(path: str, answer: Callable[[web.Request], Awaitable[web.Response]]) -> None:
+    """Makes the running host answer POST requests at a path."""
+    from server import PromptServer  # exists in ComfyUI's own process only
+
+    PromptServer.instance.routes.post(path)(answer)
+
+
+@lru_cache(maxsize=4096)
+def token_count(phrase: str) -> int:
+    """How many tokens CLIP makes of a phrase, without start and end. Text encoders of another kind differ a little."""
+    tokenizer = _clip_tokenizer()
+    chunks = tokenizer.tokenize_with_weights(phrase, disable_weights=True)
+    frame = (tokenizer.start_token, tokenizer.end_token)
+    return sum(token not in frame for chunk in chunks for token, _ in chunk)
+
+
+@cache
+def _clip_tokenizer() -> SDTokenizer:
+    return SDTokenizer()
