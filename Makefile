@@ -3,7 +3,7 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test lint format bench-quality train-mini ui setup clean
+.PHONY: demo test lint format bench-quality train-mini thumbnails ui setup clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
@@ -25,6 +25,9 @@ bench-quality: setup # the full table, 100 images a cell, in build/bench
 
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
+
+thumbnails: setup # the pictures of the example workflows, from runs on the mini model
+	$(run) -m tests.host.thumbnails
 
 ui: setup # ComfyUI with the pack and the mini model, for a person to look at
 	$(run) -m tests.host.server

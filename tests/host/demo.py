@@ -6,6 +6,7 @@ Writes to build/demo: `before_after.png` (the example workflow), a grid and a re
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -50,12 +51,12 @@ def example(client: Client, info: dict[str, Any]) -> None:
     print("\n".join(result.texts.values()))
 
 
-def mini_example(info: dict[str, Any]) -> ApiGraph:
-    """The example workflow for the mini model: another loader, and the size of picture that this model draws."""
-    graph = to_api(replace_loader(json.loads(EXAMPLE.read_text())), info)
+def mini_example(info: dict[str, Any], example: Path = EXAMPLE, batch: int = 1) -> ApiGraph:
+    """An example workflow for the mini model: another loader, and the size of picture that this model draws."""
+    graph = to_api(replace_loader(json.loads(example.read_text())), info)
     for node in graph.values():
-        if node["class_type"] == "EmptyLatentImage":
-            node["inputs"] |= {"width": 128, "height": 128}
+        if node["class_type"] in ("EmptyLatentImage", "EmptySD3LatentImage"):
+            node |= {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": batch}}
         if node["class_type"] == "KSampler":
             node["inputs"] |= {"cfg": 3.0}
     return graph
