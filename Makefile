@@ -3,12 +3,12 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test lint format bench-quality train-mini thumbnails ui setup clean
+.PHONY: demo test lint format bench-quality train-mini locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
 
-test: lint # everything CI checks
+test: lint browser # everything CI checks
 	$(run) -m pytest
 
 lint: setup
@@ -26,6 +26,9 @@ bench-quality: setup # the full table, 100 images a cell, in build/bench
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
 
+locales: setup # locales/en anew from the nodes' own texts, after a change to a schema
+	$(run) -m tests.host.locales
+
 thumbnails: setup # the pictures of the example workflows, from runs on the mini model
 	$(run) -m tests.host.thumbnails
 
@@ -34,6 +37,9 @@ ui: setup # ComfyUI with the pack and the mini model, for a person to look at
 
 setup:
 	@$(PYTHON) tests/host/setup.py
+
+browser: setup # what the browser tests need besides: Chromium, playwright-core, a newer frontend
+	@$(PYTHON) -m tests.browser.setup
 
 clean: # forget what was built here; the environment stays in the cache
 	rm -rf build

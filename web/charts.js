@@ -35,7 +35,7 @@ export function byDepth(title, layers, value, logarithmic = false) {
   const x = (depth) => LEFT + 8 + ((WIDTH - LEFT - 16) * (depth - first)) / Math.max(last - first, 1);
   const y = (height) => BOTTOM - 4 - ((BOTTOM - 4 - TOP - 4) * (height - bottom)) / Math.max(top - bottom, FLOOR);
   const dots = layers.map((layer, index) =>
-    shape("circle", { cx: x(layer.depth), cy: y(heights[index]), r: 2.5 }, tip(`${layer.name}: ${brief(value(layer))}`)),
+    shape("circle", { cx: x(layer.depth), cy: y(heights[index]), r: 3 }, tip(`${layer.name}: ${brief(value(layer))}`)),
   );
   const shown = (height) => (logarithmic ? `1e${height}` : brief(height));
   return shape(

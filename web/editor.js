@@ -71,7 +71,8 @@ class ConceptEditor {
     }
     const text = this.widgets.text.value ?? "";
     if (this.plain.value !== text) this.plain.value = text;
-    if (!this.body.children.length || text !== writeText(this.rows)) {
+    if (text !== this.text) {
+      this.text = text;
       this.rows = readText(text);
       if (this.rows.every((row) => row.quiet !== undefined)) this.rows.push(emptyRow());
       this.#draw();
@@ -89,8 +90,9 @@ class ConceptEditor {
   }
 
   #writeRows() {
-    this.#write("text", writeText(this.rows));
-    this.plain.value = this.widgets.text.value;
+    this.text = writeText(this.rows);
+    this.#write("text", this.text);
+    this.plain.value = this.text;
     this.#ask();
   }
 
@@ -193,7 +195,7 @@ class ConceptEditor {
     clearTimeout(this.timer);
     const turn = ++this.asked;
     this.timer = setTimeout(async () => {
-      const body = JSON.stringify({ text: writeText(this.rows), kind: this.widgets.kind.value, preserve: this.preserve.value });
+      const body = JSON.stringify({ text: this.text, kind: this.widgets.kind.value, preserve: this.preserve.value });
       const headers = { "Content-Type": "application/json" };
       const answer = await api.fetchApi("/erasepro/concepts", { method: "POST", headers, body }).catch(() => null);
       if (answer?.ok && turn === this.asked) this.#mark(await answer.json());

@@ -7,7 +7,7 @@
 
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { dropWorkflow, launch, openPage, runGraph } from "./page.mjs";
+import { dropWorkflow, fit, launch, openPage, runGraph } from "./page.mjs";
 
 const USAGE = "usage: node screenshot.mjs URL workflow.json out.png [seconds to wait] [--queue]";
 
@@ -19,6 +19,7 @@ async function main() {
   try {
     const page = await openPage(browser, url);
     await dropWorkflow(page, await readFile(workflow, "utf8"));
+    await fit(page);
     if (values.queue) await runGraph(page, url);
     await page.waitForTimeout(Number(seconds) * 1000);
     await page.screenshot({ path: picture });
