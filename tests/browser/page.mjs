@@ -133,12 +133,15 @@ export async function look(page, type) {
 export async function openHelp(page, type) {
   const [x, y] = await page.evaluate((type) => {
     const [node, { ds, canvas }] = [window.app.graph.nodes.find((each) => each.type === type), window.app.canvas];
+    Object.assign(ds, { scale: 1, offset: [600, 200] }); // clear of the sidebar that shows the help of the last node
+    window.app.canvas.setDirty(true, true);
     const { left, top } = canvas.getBoundingClientRect();
     return [
       left + (node.pos[0] + ds.offset[0] + 110) * ds.scale,
       top + (node.pos[1] + ds.offset[1] - 12) * ds.scale,
     ];
   }, type);
+  await page.waitForTimeout(300); // the canvas draws, then knows where the node is
   await page.mouse.click(x, y);
   await page.getByTestId("info-button").first().click();
 }

@@ -179,7 +179,7 @@ scene("a bad concept shows its error on its node", async () => {
   const concepts = ["Hokusai ->", "style", "", ""];
   await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_DefineConcepts: concepts }));
   await page.getByTestId("queue-button").click();
-  await page.getByText(/has nothing after the arrow/).first().waitFor();
+  await page.getByText(/has nothing after the arrow/).filter({ visible: true }).first().waitFor();
   await page.waitForFunction(() => {
     const node = window.app.graph.nodes.find((each) => each.type === "ErasePro_DefineConcepts");
     return node.has_errors || window.app.lastNodeErrors?.[node.id];
@@ -225,7 +225,7 @@ scene("every node has a help page", async () => {
     await comfyui.addNodes(page, [type]);
     await comfyui.openHelp(page, type);
     await page.getByRole("heading", { name: "Limits" }).first().waitFor();
-    assert.equal(loaded.get(`/extensions/ErasePro/docs/${type}/en.md`), 200);
+    assert.equal(loaded.get(`/extensions/ErasePro/docs/${type}.md`), 200);
   }
   await page.waitForFunction(() =>
     [...document.querySelectorAll(".node-help-content img")].every((image) => image.naturalWidth > 0),
@@ -246,6 +246,7 @@ scene("the templates have cards with pictures", async () => {
 test("the nodes speak the language of the page", { timeout: 4 * comfyui.PATIENCE }, async () => {
   await comfyui.setting(url, "Comfy.Locale", "ja");
   const japanese = await comfyui.openPage(browser, url, { error: (text) => errors.push(text) });
+  await comfyui.clear(japanese);
   await comfyui.addNodes(japanese, ["ErasePro_DefineConcepts"]);
   await japanese.locator(".erasepro-editor th", { hasText: "アンカー" }).waitFor();
   const title = await japanese.evaluate(() => window.app.graph.nodes[0].title);
@@ -255,6 +256,8 @@ test("the nodes speak the language of the page", { timeout: 4 * comfyui.PATIENCE
 });
 
 test("the console has no error of ours", () => {
-  const ours = errors.filter((text) => /erasepro/i.test(text) && !text.includes("api.comfy.org"));
+  // The page asks the registry about every node, and for a help page in its language before the one for all.
+  const hosts = /api\.comfy\.org|\/docs\/ErasePro_\w+\/\w+\.md$/;
+  const ours = errors.filter((text) => /erasepro/i.test(text) && !hosts.test(text));
   assert.deepEqual(ours, []);
 });
