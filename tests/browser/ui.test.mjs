@@ -243,15 +243,13 @@ scene("the templates have cards with pictures", async () => {
   }, names.length);
 });
 
-test("the nodes speak the language of the page", { timeout: 4 * comfyui.PATIENCE }, async () => {
+test("the editor speaks the language of the page", { timeout: 4 * comfyui.PATIENCE }, async () => {
   await comfyui.setting(url, "Comfy.Locale", "ja");
   const japanese = await comfyui.openPage(browser, url, { error: (text) => errors.push(text) });
   await comfyui.clear(japanese);
   await comfyui.addNodes(japanese, ["ErasePro_DefineConcepts"]);
   await japanese.locator(".erasepro-editor th", { hasText: "アンカー" }).waitFor();
-  const title = await japanese.evaluate(() => window.app.graph.nodes[0].title);
   await japanese.screenshot({ path: `${shots}/japanese.png` });
-  assert.equal(title, "概念の定義");
   await comfyui.setting(url, "Comfy.Locale", "en");
 });
 
