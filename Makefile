@@ -3,13 +3,16 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test lint format bench-quality train-mini ui setup clean
+.PHONY: demo test test-browser lint format bench-quality train-mini locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
 
 test: lint # everything CI checks
 	$(run) -m pytest
+
+test-browser: browser # the page in a real Chromium, four times: two frontends, two designs
+	$(run) -m pytest tests/browser
 
 lint: setup
 	$(run) -m ruff format --check .
@@ -26,11 +29,20 @@ bench-quality: setup # the full table, 100 images a cell, in build/bench
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
 
+locales: setup # locales/en anew from the nodes' own texts, after a change to a schema
+	$(run) -m tests.host.locales
+
+thumbnails: setup # the pictures of the example workflows, from runs on the mini model
+	$(run) -m tests.host.thumbnails
+
 ui: setup # ComfyUI with the pack and the mini model, for a person to look at
 	$(run) -m tests.host.server
 
 setup:
 	@$(PYTHON) tests/host/setup.py
+
+browser: setup # what the browser tests need besides: Chromium, playwright-core, a newer frontend
+	@$(PYTHON) -m tests.browser.setup
 
 clean: # forget what was built here; the environment stays in the cache
 	rm -rf build

@@ -210,19 +210,33 @@ def parse_request(text: str, kind: str, preserve: str = "", everyday: str = "") 
 def checked(request: Request) -> Request:
     """The request itself; raises ConceptError when it asks for two things that cannot both be."""
     anchor_of: dict[str, str] = {}
+    preserved = {_key(preserve) for preserve in request.preserves}
     for concept in request.concepts:
-        for name in concept.names:
-            known = anchor_of.setdefault(_key(name), concept.anchor)
-            if _key(known) != _key(concept.anchor):
-                raise ConceptError(
-                    f"{name!r} is asked to become both {known!r} and {concept.anchor!r}. Keep one of the two lines."
-                )
-    for preserve in request.preserves:
-        if _key(preserve) in anchor_of:
-            raise ConceptError(
-                f"{preserve!r} stands in the concepts to erase and in the preserves. Remove it from one of them."
-            )
+        _agree(concept, anchor_of, preserved)
     return request
+
+
+def line_errors(text: str, kind: str, preserve: str = "") -> dict[int, str]:
+    """What is wrong with each line of a concept text, by its number; the later of two that contradict each other.
+
+    `parse_request` stops at the first error; whoever is still typing wants to see them all.
+    """
+    of_kind = kind_named(kind)
+    anchor_of: dict[str, str] = {}
+    preserved = {_key(line) for _, line in _lines(preserve)}
+    errors: dict[int, str] = {}
+    for number, line in _lines(text):
+        try:
+            _agree(_parse_line(number, line, of_kind), anchor_of, preserved)
+        except ConceptError as error:
+            errors[number] = str(error).removeprefix(f"line {number}: ")
+    return errors
+
+
+def line_names(line: str) -> tuple[str, ...]:
+    """The target and the aliases of one line, as far as they are there."""
+    names = (_clean(name) for name in line.partition(ARROW)[0].split("|"))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def related_phrases(concept: Concept) -> list[str]:
@@ -280,6 +294,20 @@ def _parse_line(number: int, line: str, kind: Kind) -> Concept:
         if _key(name) == _key(anchor):
             raise ConceptError(f"line {number}: {name!r} is its own anchor, so nothing would change. Name another.")
     return Concept(names, anchor, kind)
+
+
+def _agree(concept: Concept, anchor_of: dict[str, str], preserved: set[str]) -> None:
+    """Notes the anchor of each name; raises ConceptError when a name has another one already, or is preserved."""
+    for name in concept.names:
+        known = anchor_of.setdefault(_key(name), concept.anchor)
+        if _key(known) != _key(concept.anchor):
+            raise ConceptError(
+                f"{name!r} is asked to become both {known!r} and {concept.anchor!r}. Keep one of the two lines."
+            )
+        if _key(name) in preserved:
+            raise ConceptError(
+                f"{name!r} stands in the concepts to erase and in the preserves. Remove it from one of them."
+            )
 
 
 def _clean(phrase: str) -> str:

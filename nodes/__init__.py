@@ -9,6 +9,7 @@ from .files import LoadErasure, SaveErasure
 from .guard import RequireErasure
 from .host import register_folder
 from .report import ErasureReport
+from .routes import add_routes
 from .solve import Solve
 
 
@@ -17,6 +18,7 @@ class ErasePro(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         register_folder()
+        add_routes()  # here and not in `on_load`, which ComfyUI 0.3.75 does not call
         return [
             DefineConcepts,
             Solve,

@@ -62,14 +62,15 @@ class DefineConcepts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, text: str | None = None, kind: str | None = None, preserve: str | None = None, everyday: str | None = None
-    ) -> bool | str:
-        """Stops the run before anything is loaded; text that comes by wire is only known when the node runs."""
-        if text is None or kind is None or preserve is None or everyday is None:
+    def validate_inputs(cls, text: str | None = None, kind: str | None = None) -> bool | str:
+        """Stops the run before anything is loaded; text that comes by wire is only known when the node runs.
+
+        The host shows the error once for each input named here, so the preserves are left to `execute`.
+        """
+        if text is None or kind is None:
             return True
         try:
-            parse_request(text, kind, preserve, everyday)
+            parse_request(text, kind)
         except ConceptError as error:
             return str(error)
         return True

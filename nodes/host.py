@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,11 @@ import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
+from aiohttp import web
 from comfy.cli_args import args
 from comfy.model_patcher import ModelPatcher, get_key_weight, string_to_seed
 from comfy.sd import CLIP
+from comfy.sd1_clip import SDTokenizer
 from comfy.weight_adapter import LoRAAdapter
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, nn
@@ -235,3 +238,24 @@ def save_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], pre
     kept = None if args.disable_metadata else dict(metadata)
     comfy.utils.save_torch_file(dict(tensors), str(Path(folder) / file), metadata=kept)
     return str(Path(subfolder) / file), kept is not None
+
+
+def add_post_route(path: str, answer: Callable[[web.Request], Awaitable[web.Response]]) -> None:
+    """Makes the running host answer POST requests at a path."""
+    from server import PromptServer  # exists in ComfyUI's own process only
+
+    PromptServer.instance.routes.post(path)(answer)
+
+
+@lru_cache(maxsize=4096)
+def token_count(phrase: str) -> int:
+    """How many tokens CLIP makes of a phrase, without start and end. Text encoders of another kind differ a little."""
+    tokenizer = _clip_tokenizer()
+    chunks = tokenizer.tokenize_with_weights(phrase, disable_weights=True)
+    frame = (tokenizer.start_token, tokenizer.end_token)
+    return sum(token not in frame for chunk in chunks for token, _ in chunk)
+
+
+@cache
+def _clip_tokenizer() -> SDTokenizer:
+    return SDTokenizer()

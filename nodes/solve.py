@@ -8,7 +8,7 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy.utils import ProgressBar
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..erasepro_core import KINDS, METHODS, PRESERVES, SCHEDULES, WHERE, Options, Report, Request, check, solve_request
 from .host import HostPath, fingerprints, with_erasure
@@ -110,7 +110,7 @@ class Solve(io.ComfyNode):
     ) -> io.NodeOutput:
         options = Options(where, schedule, preserve, preserve_strength, templates, tolerance, method)
         report = solve_and_check(model, clip, concepts, options)
-        return io.NodeOutput(report, ui=ui.PreviewText(report.short()))
+        return io.NodeOutput(report, ui={"text": (report.short(),), "erasepro_report": (report.as_dict(),)})
 
 
 def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: Options) -> Report:

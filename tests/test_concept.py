@@ -2,7 +2,15 @@
 
 import pytest
 
-from erasepro_core.concept import KINDS, ConceptError, PromptPair, kind_named, parse_request, related_phrases
+from erasepro_core.concept import (
+    KINDS,
+    ConceptError,
+    PromptPair,
+    kind_named,
+    line_errors,
+    parse_request,
+    related_phrases,
+)
 
 
 def test_a_line_holds_a_target_its_aliases_and_its_anchor():
@@ -53,8 +61,18 @@ def test_text_that_makes_no_sense_is_refused_with_its_line(text, says):
 
 
 def test_a_concept_cannot_be_erased_and_preserved():
-    with pytest.raises(ConceptError, match="'dog' stands in the concepts to erase and in the preserves"):
+    with pytest.raises(ConceptError, match="'Dog' stands in the concepts to erase and in the preserves"):
         parse_request("cat -> bird\nDog -> bird", "object", "horse\ndog")
+
+
+def test_every_bad_line_is_named_while_the_good_ones_stand():
+    text = "cat -> dog\n# a comment\na ->\n\n-> b\nCAT -> bird\nhorse"
+    errors = line_errors(text, "object", "Horse")
+    assert list(errors) == [3, 5, 6, 7]
+    assert errors[3].startswith("'a ->' has nothing after the arrow")
+    assert "to become both 'dog' and 'bird'" in errors[6]
+    assert "in the preserves" in errors[7]
+    assert line_errors("cat -> dog\nhorse", "object") == {}
 
 
 def test_requests_join_unless_they_contradict_each_other():

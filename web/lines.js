@@ -1,0 +1,43 @@
+// A concept text as rows and back. The text is what counts: a line that is not understood stays as it was typed.
+
+const ARROW = "->";
+
+/** One line. Lines that say nothing (blank, comment) keep their text in `quiet`. */
+export function readLine(line) {
+  if (!line.trim() || line.trimStart().startsWith("#")) return { quiet: line };
+  const at = line.indexOf(ARROW);
+  const [left, anchor] = at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + ARROW.length)];
+  const [target, ...aliases] = left.split("|").map((name) => name.trim());
+  return { target, aliases: aliases.join(" | "), anchor: anchor.trim() };
+}
+
+/** The line of a row, as it stands in the text. */
+export function writeLine(row) {
+  if (row.quiet !== undefined) return row.quiet;
+  const aliases = row.aliases.split("|").map((name) => name.trim()).filter(Boolean);
+  const names = [row.target.trim(), ...aliases].join(" | ");
+  return row.anchor.trim() ? `${names} ${ARROW} ${row.anchor.trim()}`.trimStart() : names;
+}
+
+/** One row a line. */
+export function readText(text) {
+  return text.split(/\r\n|\r|\n/).map(readLine);
+}
+
+export function writeText(rows) {
+  return rows.map(writeLine).join("\n");
+}
+
+/** A row to type into. */
+export function emptyRow() {
+  return { target: "", aliases: "", anchor: "" };
+}
+
+/** Exchanges a row with the next one that says something, up (-1) or down (1); comments stay where they are. */
+export function moved(rows, index, step) {
+  let other = index + step;
+  while (rows[other]?.quiet !== undefined) other += step;
+  if (!rows[other]) return index;
+  [rows[index], rows[other]] = [rows[other], rows[index]];
+  return other;
+}
