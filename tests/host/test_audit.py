@@ -2,7 +2,6 @@
 
 import builtins
 import json
-import re
 
 import pytest
 import torch
@@ -12,13 +11,9 @@ from erasepro_core.audit import CHECKED, OWN, UNLISTED, audit, audit_against, gu
 from erasepro_core.measure import leak, matched, read, weight_pairs
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES, node, solved
+from tests.host.lora import with_random_lora
 
 REQUEST = parse_request("circle | disc -> square", "object", "triangle\nring")
-
-
-@pytest.fixture(scope="module")
-def host(comfy_library):
-    return packs.module("nodes.host")
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +34,6 @@ def before(host, mini):
 @pytest.fixture(scope="module")
 def after(host, erased):
     return host.HostPath(*erased)
-
-
-def with_random_lora(both, size: float):
-    """Clones with a random LoRA of rank 4 on every attention and feed-forward weight, `size` times as large as it."""
-    from comfy.weight_adapter import LoRAAdapter
-
-    model, clip = (each.clone() for each in both)
-    generator = torch.Generator().manual_seed(0)
-    for patcher in (model, clip.patcher):
-        patches = {}
-        for key, weight in patcher.model.state_dict().items():
-            if re.search(r"(to_[qkv]|[qkv]_proj|out_proj|fc[12])\.weight$", key):
-                up, down = (torch.randn(*s, generator=generator) for s in ((len(weight), 4), (4, weight.shape[1])))
-                up *= size * weight.norm() / (up @ down).norm()
-                patches[key] = LoRAAdapter(set(), (up, down, None, None, None, None))
-        assert len(patcher.add_patches(patches)) == len(patches) > 10
-    return model, clip
 
 
 def test_without_an_erasure_the_leak_is_one(before):

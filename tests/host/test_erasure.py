@@ -7,15 +7,10 @@ import torch
 
 from erasepro_core import ConceptError, Options, check, parse_request, solve_request
 from erasepro_core.measure import read
-from tests import pack
+from tests.host.lora import with_random_lora
 
 REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
 QUICK = Options(templates=4)
-
-
-@pytest.fixture(scope="module")
-def host(comfy_library):
-    return pack.module("nodes.host")
 
 
 @pytest.fixture(scope="module")
@@ -123,20 +118,7 @@ def test_a_strength_between_weakens_the_concept(host, mini, path, report):
 
 def test_an_erasure_goes_with_the_users_own_lora(host, mini):
     """A LoRA on both sides before the solve is part of what the solve sees."""
-    from comfy.weight_adapter import LoRAAdapter
-
-    model, clip = mini[0].clone(), mini[1].clone()
-    generator = torch.Generator().manual_seed(0)
-
-    def lora(weight: torch.Tensor) -> LoRAAdapter:
-        up, down = (
-            torch.randn(*shape, generator=generator) * 0.05 for shape in ((weight.shape[0], 4), (4, weight.shape[1]))
-        )
-        return LoRAAdapter(set(), (up, down, None, None, None, None))
-
-    for patcher, suffixes in ((model, ("to_k.weight", "to_v.weight")), (clip.patcher, ("fc1.weight", "fc2.weight"))):
-        keys = {k: v for k, v in patcher.model.state_dict().items() if k.endswith(suffixes)}
-        patcher.add_patches({key: lora(weight) for key, weight in keys.items()})
+    model, clip = with_random_lora(mini[:2], 0.2)
     path = host.HostPath(model, clip)
     plain = host.HostPath(mini[0], mini[1])
     assert not torch.allclose(

@@ -11,11 +11,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 MUTED, RUNNING = 2, 0
 
 
-@pytest.fixture(scope="module")
-def info(server):
-    return server.object_info()
-
-
 def workflow(name: str) -> dict:
     return json.loads((EXAMPLES / f"{name}.json").read_text())
 

@@ -19,11 +19,6 @@ REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
 
 
 @pytest.fixture(scope="module")
-def host(comfy_library):
-    return packs.module("nodes.host")
-
-
-@pytest.fixture(scope="module")
 def report(host, mini):
     return packs.module("nodes.solve").solve_and_check(*mini[:2], REQUEST, Options(templates=TEMPLATES))
 
@@ -162,11 +157,6 @@ def test_the_stock_loader_knows_every_key(mini, report):
     loaded = comfy.lora.load_lora(dict(pack(report, "float32")[0]), known)
     erasure = report.solution.erasure
     assert set(loaded) == {f"{name}.weight" for part in erasure.parts() for name in part}
-
-
-@pytest.fixture(scope="module")
-def info(server):
-    return server.object_info()
 
 
 def saved(server, graph, prefix: str, precision: str = "float16") -> str:

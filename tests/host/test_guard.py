@@ -11,11 +11,6 @@ from tests.host.graphs import node, pictures, solved, with_picture
 MODEL, CLIP = ["apply", 0], ["apply", 1]
 
 
-@pytest.fixture(scope="module")
-def info(server):
-    return server.object_info()
-
-
 @pytest.fixture
 def graph(info) -> ApiGraph:
     return solved(info)

@@ -11,11 +11,6 @@ from tests.host.client import ApiGraph, Client
 PROMPT = "a photo of a red circle"
 
 
-@pytest.fixture(scope="module")
-def info(server):
-    return server.object_info()
-
-
 @pytest.fixture
 def graph(info):
     """Loader, Define Concepts, Solve and Apply; `preserve` and `text` as given."""

@@ -9,15 +9,10 @@ from erasepro_core import Options, parse_request
 from erasepro_core.audit import guard
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES
-from tests.host.test_audit import with_random_lora
+from tests.host.lora import with_random_lora
 
 CIRCLE = parse_request("circle | disc -> square", "object", "triangle\nring")
 HEART = parse_request("heart | valentine -> triangle", "object", "moon\nring")
-
-
-@pytest.fixture(scope="module")
-def host(comfy_library):
-    return packs.module("nodes.host")
 
 
 @pytest.fixture(scope="module")
