@@ -84,10 +84,9 @@ class HostPath:
         name, tokenizer = self._tokenizer()
         chunks = self.clip.tokenize(prompt, disable_weights=True)[name]
         if len(chunks) > 1:
-            words = sum(token not in (tokenizer.start_token, tokenizer.end_token) for c in chunks for token, _ in c)
             raise PromptError(
-                f"{prompt!r} has {words} tokens; a concept and its sentence must fit into one chunk of "
-                f"{tokenizer.max_length}. Shorten the name, its alias or its anchor."
+                f"{prompt!r} has {_words(tokenizer, chunks)} tokens; a concept and its sentence must fit into one "
+                f"chunk of {tokenizer.max_length}. Shorten the name, its alias or its anchor."
             )
         ids = tuple(token for token, _ in chunks[0])
         return TokenRow(ids, tokenizer.tokens_start, ids.index(tokenizer.end_token, tokenizer.tokens_start))
@@ -251,7 +250,11 @@ def add_post_route(path: str, answer: Callable[[web.Request], Awaitable[web.Resp
 def token_count(phrase: str) -> int:
     """How many tokens CLIP makes of a phrase, without start and end. Text encoders of another kind differ a little."""
     tokenizer = _clip_tokenizer()
-    chunks = tokenizer.tokenize_with_weights(phrase, disable_weights=True)
+    return _words(tokenizer, tokenizer.tokenize_with_weights(phrase, disable_weights=True))
+
+
+def _words(tokenizer: Any, chunks: list[list[tuple[int, float]]]) -> int:
+    """How many tokens of a tokenized prompt are neither start, end nor padding."""
     frame = (tokenizer.start_token, tokenizer.end_token)
     return sum(token not in frame for chunk in chunks for token, _ in chunk)
 
