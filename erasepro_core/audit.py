@@ -98,6 +98,15 @@ class Audit:
     remarks: tuple[str, ...] = ()
     """What else a person should know."""
 
+    def __post_init__(self) -> None:
+        known = self.leaks()
+        names = [(index, name) for index, concept in enumerate(self.request.concepts) for name in concept.names]
+        if silent := [name for index, name in names if (index, name) not in known]:
+            raise ValueError(
+                f"no sentence asks for {', '.join(map(repr, silent))}, so nothing says whether it is gone. Solve "
+                "again, or load a file that Save Erasure wrote."
+            )
+
     def leaks(self) -> dict[tuple[int, str], float]:
         """Leak by concept and name: mean over all sentences that the erasure answers for."""
         owners = dict.fromkeys((f.concept, f.name) for f in self.findings if f.group != UNLISTED)
@@ -192,6 +201,7 @@ def audit(
     Args:
         prompts: sentences of the user's own; `{}` stands for every name, else the names that occur in it are taken.
     """
+    checked = guard(request, checks, path, threshold).findings
     varied = [*_variations(request), *_own(request, prompts)]
     usual = _usual(checks)
     said = zip(varied, _said([pair for *_, pair in varied], path), strict=True)
@@ -199,7 +209,7 @@ def audit(
         Finding(group, pair.concept, name, pair.target_prompt, _contrast(*both) / usual[pair.concept, name])
         for (group, name, pair), both in said
     ]
-    return Audit(request, (*guard(request, checks, path, threshold).findings, *findings), threshold)
+    return Audit(request, (*checked, *findings), threshold)
 
 
 def audit_against(

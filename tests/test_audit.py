@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from erasepro_core.audit import Check, difference, fingerprint, leak_against, mixes, opened
+from erasepro_core import Audit, parse_request
+from erasepro_core.audit import CHECKED, UNLISTED, Check, Finding, difference, fingerprint, leak_against, mixes, opened
 from erasepro_core.concept import PromptPair
 from tests.artefact import normal
 
@@ -60,3 +61,13 @@ def test_fingerprints_tell_how_far_weights_are_apart():
 def test_names_are_found_as_whole_words_in_any_case():
     assert opened("A Cat, cats and a (CAT:1.2)", "cat") == "A {}, cats and a ({}:1.2)"
     assert opened("a category", "cat") == "a category"
+
+
+def test_a_name_that_nothing_was_measured_of_never_passes():
+    request = parse_request("cat | kitten -> dog", "object")
+    cat, kitten = (Finding(CHECKED, 0, name, f"a {name}", 0.1) for name in ("cat", "kitten"))
+    assert Audit(request, (cat, kitten), 0.3).passed
+    with pytest.raises(ValueError, match="no sentence asks for 'kitten', so nothing says whether it is gone"):
+        Audit(request, (cat, Finding(UNLISTED, 0, "kitten", "kittens", 0.1)), 0.3)
+    with pytest.raises(ValueError, match="no sentence asks for 'cat', 'kitten'"):
+        Audit(request, (), 0.3)
