@@ -94,7 +94,7 @@ def leak(
     before, after, anchor, owner = [], [], [], []
     for index, pair in enumerate(pairs):
         tokens = aligned(pair, original.rows, prefixes)
-        t, a = zip(*(tokens.columns), strict=True)
+        t, a = zip(*tokens.columns, strict=True)
         before.append(original.at(pair.target_prompt, t))
         after.append(edited.at(pair.target_prompt, t))
         anchor.append(original.at(pair.anchor_prompt, a))

@@ -2,7 +2,7 @@
 // from it and written to it, and the node works without this file.
 import { api } from "../../scripts/api.js";
 import { attachElement, chain, element } from "./dom.js";
-import { emptyRow, moved, readLine, readText, writeText } from "./lines.js";
+import { emptyRow, moved, readText, writeText } from "./lines.js";
 import { loadPresets, withPreset } from "./presets.js";
 import { say } from "./words.js";
 

@@ -1,4 +1,4 @@
-// What the pack adds to the page: an editor on Define Concepts and a report on Solve. Every node works without it.
+// What the pack adds to the page: an editor on Define Concepts, a report on Solve and Audit. Every node works without it.
 import { app } from "../../scripts/app.js";
 import { element } from "./dom.js";
 import { attachEditor } from "./editor.js";
