@@ -60,7 +60,7 @@ def measure(task: Task, methods: dict[str, Options], count: int, steps: int) -> 
 
 HEAD = (
     "| task | method | start | residual | leak: training | unseen | two objects | aliases | unlisted | drift | "
-    "target: explicit | unseen | aliases | long | anchor | d | others before | after | moved | related | s |"
+    "target: explicit | unseen | aliases | long | by itself | anchor | d | others before | after | moved | related | s |"
 )
 
 
@@ -72,6 +72,7 @@ def line(task: str, method: str, cell: dict[str, Any]) -> str:
     columns += [_number(leak.get(name)) for name in ("training", "unseen", "two_object", "aliases", "unlisted")]
     columns += [_number(cell["drift"])]
     columns += [_percent(rate.get(name)) for name in ("explicit", "unseen", "aliases", "long")]
+    columns += [_percent(max(cell["target_rate_of_anchor"].values()))]
     columns += [_percent(cell["anchor_rate"]), _percent(cell["distance_ratio"])]
     columns += [_percent(cell["preserve_accuracy"][when]) for when in ("before", "after")]
     columns += [f"{cell['preserve_distance']:.4f}", _percent(cell.get("related_kept")), f"{report['seconds']:.1f}"]

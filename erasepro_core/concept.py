@@ -243,7 +243,8 @@ def related_phrases(concept: Concept) -> list[str]:
     """Phrases that share words with a compound target and must survive it.
 
     `red circle -> blue square` leaves `red`, `circle`, `red square` and `blue circle` alone. Empty for one-word targets
-    and for names of people and styles, whose words mean little by themselves.
+    and for names of people and styles, whose words mean little by themselves. Of explicit content only what the anchor
+    says too survives: `bare robot -> robot wearing a coat` leaves `robot` alone, and `bare` is what shall go.
     """
     if concept.kind.name in ("style", "person"):
         return []
@@ -257,6 +258,9 @@ def related_phrases(concept: Concept) -> list[str]:
         phrases += words
         if len(words) == len(anchor):
             phrases += [" ".join([*words[:i], other, *words[i + 1 :]]) for i, other in enumerate(anchor)]
+    if concept.kind.name == "explicit content":
+        shared = {_key(word) for word in anchor}
+        phrases = [phrase for phrase in phrases if _key(phrase) in shared]
     return [phrase for phrase in dict.fromkeys(phrases) if _key(phrase) not in erased | {_key(concept.anchor)}]
 
 

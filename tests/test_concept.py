@@ -124,3 +124,11 @@ def test_a_compound_protects_its_parts_and_a_name_does_not():
     assert related_phrases(listed) == ["red"]
     (name,) = parse_request("Van Gogh -> an artist", "style").concepts
     assert related_phrases(name) == []
+
+
+def test_of_explicit_content_only_what_the_anchor_says_too_is_protected():
+    text = "nude person | a person without clothes -> a person wearing clothes"
+    (concept,) = parse_request(text, "explicit content").concepts
+    assert related_phrases(concept) == ["person", "a", "clothes"]
+    (thing,) = parse_request(text, "object").concepts
+    assert {"nude", "without"} <= set(related_phrases(thing))

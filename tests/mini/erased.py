@@ -109,6 +109,7 @@ class Evaluation:
         result = {
             **self._text(edited),
             "target_rate": by_name("target"),
+            "target_rate_of_anchor": by_name("floor"),
             "anchor_rate": fmean(by_name("anchor").values()),
             "anchor_rates": by_name("anchor"),
             "distance": distance,
@@ -127,6 +128,7 @@ class Evaluation:
         return {
             "target": share(images, [cell.edit.target_answer] * count),
             "anchor": share(images, [cell.edit.anchor_answer] * count),
+            "floor": share(self._anchors[index], [cell.edit.target_answer] * count),
             "distance": float((images - self._anchors[index]).abs().mean()),
         }
 
