@@ -60,7 +60,8 @@ def measure(task: Task, methods: dict[str, Options], count: int, steps: int) -> 
 
 HEAD = (
     "| task | method | start | residual | leak: training | unseen | two objects | aliases | unlisted | drift | "
-    "target: explicit | unseen | aliases | long | by itself | anchor | d | others before | after | moved | related | s |"
+    "target: explicit | unseen | aliases | long | by itself | anchor | d | others before | after | moved | related | "
+    "s |"
 )
 
 
