@@ -131,15 +131,17 @@ class _Prompts:
     """Every prompt of a solve, by the part it plays. None of those that shall stay mentions a target."""
 
     def __init__(self, request: Request, pairs: list[PromptPair], unseen: list[PromptPair], sentences: int):
-        known = [request.innocent(concept.kind.templates)[:sentences] for concept in request.concepts]
-        few = _unique(template for templates in known for template in templates)
+        known = [request.innocent(concept.kind.templates) for concept in request.concepts]
+        few = _unique(template for templates in known for template in templates[:sentences])
+        many = _unique(template for templates in known for template in templates)
         related = _unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
         self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
         self.anchors = _unique(pair.anchor_prompt for pair in pairs)
         self.unseen_anchors = _unique(pair.anchor_prompt for pair in unseen)
         self.preserves = in_sentences(request.preserves, few)
         self.names = list(request.preserves)
-        self.related = request.innocent(in_sentences(related, few))
+        # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
+        self.related = request.innocent(in_sentences(related, many))
         self.fit = request.innocent((*FIT_PROMPTS, *request.everyday))
         self.probes = request.innocent(PROBE_PROMPTS)
 

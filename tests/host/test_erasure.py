@@ -161,6 +161,33 @@ def test_emphasis_in_a_name_is_read_as_words(path):
     assert plain.end - plain.start > weighted.end - weighted.start
 
 
+def shown(parts, prompts: list[str]) -> list[str]:
+    """Colour and object of one picture of each prompt."""
+    from tests.mini.classifier import classify
+    from tests.mini.names import COLOURS, OBJECTS
+    from tests.mini.sample import sample
+
+    seen = classify(sample(*parts, prompts, seed=5, steps=8))
+    return [
+        f"{COLOURS[colour]} {OBJECTS[thing]}"
+        for colour, thing in zip(seen["colour"].tolist(), seen["object"].tolist(), strict=True)
+    ]
+
+
+def test_a_compound_becomes_its_anchor_and_what_shares_its_words_stays(host, mini, path):
+    from tests.mini.tasks import everyday
+
+    request = parse_request("red circle -> blue square", "object", everyday="\n".join(everyday()))
+    solution = solve_request(request, Options(), path)
+    assert solution.start > 0  # in the first block it is two innocent words
+    edited = *host.with_erasure(mini[0], mini[1], solution.erasure, 1.0), mini[2]
+    targets = ["a red circle", "a photo of a red circle", "there is a red circle in the picture"]
+    relatives = ["red square", "red triangle", "red star", "green circle", "yellow circle", "blue circle"]
+    with torch.inference_mode():
+        assert shown(edited, targets) == ["blue square"] * len(targets)
+        assert shown(edited, [f"a {phrase}" for phrase in relatives]) == relatives
+
+
 def test_names_that_only_the_tokenizer_finds_equal_are_refused(path):
     with pytest.raises(ConceptError, match="reads 'cafe\u0301' and 'caf\u00e9' as the same tokens"):
         solve_request(parse_request("cafe\u0301 -> caf\u00e9", "object"), QUICK, path)

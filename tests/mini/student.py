@@ -18,6 +18,13 @@ from . import world
 SIGHT = 0.05
 """Weight of what EOS must tell. More would push every fact into EOS."""
 
+MISLED = 0.4
+"""Share of lessons in which half the words name other colours and shapes than EOS and padding, which are right.
+
+A word of a causal encoder does not know those behind it. Stable Diffusion therefore goes by EOS and padding where they
+disagree with a word; without such lessons the mini model would go by the word.
+"""
+
 
 class Vocabulary:
     """Token ids of the host's tokenizer <-> rows of the small table that is trained."""
@@ -30,6 +37,19 @@ class Vocabulary:
         self.ids = torch.tensor(sorted(known | {bos, eos}))
         self._row = {int(token): row for row, token in enumerate(self.ids)}
         self.bos, self.eos = self._row[bos], self._row[eos]
+        self._kinds = [self._rows_of(names) for names in (world.COLOURS, world.SHAPES)]
+
+    def _rows_of(self, names: tuple[str, ...]) -> Tensor:
+        """Rows of the names and their synonyms that are one token each."""
+        words = [word for name in names for word in (name, *world.SYNONYMS.get(name, ()))]
+        return torch.tensor([self._row[ids[0]] for word in words if len(ids := self._ids(word)) == 1])
+
+    def misleading(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The same sentences with every colour and every shape named as another one."""
+        other = torch.arange(len(self.ids) + 1)
+        for kind in self._kinds:
+            other[kind] = kind.roll(int(torch.randint(1, len(kind), (), generator=generator)))
+        return other[rows]
 
     def _ids(self, word: str) -> list[int]:
         """The tokens of one word; a sentence's tokens are those of its words, for this tokenizer splits at blanks."""
@@ -138,10 +158,15 @@ class Student(nn.Module):
     def loss(self, pictures: Tensor, rows: Tensor, facts: Tensor, generator: torch.Generator) -> Tensor:
         """Error of v, plus a little of what the reader of EOS got wrong."""
         noisy, timestep, answer = diffuse(pictures, generator)
+        first_eos = (rows == self.vocabulary.eos).int().argmax(1)
+        misled = round(MISLED * len(rows))
         with torch.autocast("cpu", torch.bfloat16):
             context = self.text(rows)
-            predicted = self.unet(noisy, timestep.float(), context=context)
-        first_eos = (rows == self.vocabulary.eos).int().argmax(1)
+            words = self.text(self.vocabulary.misleading(rows[:misled], generator))
+            lies = torch.arange(rows.shape[1]) < first_eos[:misled, None]
+            lies &= torch.rand(lies.shape, generator=generator) < 0.5
+            mixed = torch.cat([torch.where(lies[..., None], words, context[:misled]), context[misled:]])
+            predicted = self.unet(noisy, timestep.float(), context=mixed)
         told = self.sight.loss(context[torch.arange(len(rows)), first_eos].float(), facts)
         return functional.mse_loss(predicted.float(), answer) + SIGHT * told
 
