@@ -2,6 +2,7 @@
 import { app } from "../../scripts/app.js";
 import { element } from "./dom.js";
 import { attachEditor } from "./editor.js";
+import { nameParts, nameType } from "./names.js";
 import { attachPanel } from "./panel.js";
 
 const ATTACH = {
@@ -14,7 +15,11 @@ document.head.append(element("link", { rel: "stylesheet", href: new URL("./erase
 
 app.registerExtension({
   name: "ErasePro",
+  beforeRegisterNodeDef(_, definition) {
+    nameType(definition);
+  },
   nodeCreated(node) {
+    nameParts(node);
     ATTACH[node.comfyClass]?.(node);
   },
 });

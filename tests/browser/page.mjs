@@ -54,8 +54,9 @@ async function closeBanner(page) {
   if (await banner.count()) await banner.getByRole("button").filter({ hasNotText: /\w/ }).click();
 }
 
-/** Drops a file on the canvas and waits until as many nodes stand there as `wanted`. */
+/** Drops a file on the canvas and waits until as many nodes stand there as `wanted` and the page can be used again. */
 export async function dropFile(page, { name, type, bytes }, wanted) {
+  await unblocked(page);
   await page.evaluate(
     ({ name, type, bytes }) => {
       const transfer = new DataTransfer();
@@ -69,6 +70,15 @@ export async function dropFile(page, { name, type, bytes }, wanted) {
     { name, type, bytes: Buffer.from(bytes).toString("base64") },
   );
   await page.waitForFunction((wanted) => window.app.graph.nodes.length === wanted, wanted);
+  await unblocked(page);
+}
+
+/**
+ * Waits until the mask is gone that older pages put over everything while they read a file. It fades; a second file dropped
+ * meanwhile makes a second mask, and PrimeVue's BlockUI, which knows only one, then leaves the first there for good.
+ */
+function unblocked(page) {
+  return page.locator(".p-blockui-mask-document").waitFor({ state: "detached" });
 }
 
 export async function dropWorkflow(page, text) {
