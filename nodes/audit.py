@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..erasepro_core import Audit, Report, Request
 from ..erasepro_core.audit import THRESHOLD, audit, audit_against, negative_remarks
@@ -109,9 +110,13 @@ class AuditErasure(io.ComfyNode):
         found = replace(found, remarks=_negative(found, clip, negative, negative_conditioning))
         picture = picture_or_reason(lambda: audit_picture(found))
         values = json.dumps(found.as_dict(), indent=1)
-        return io.NodeOutput(
-            found.passed, found.leak, found.markdown(), values, picture, ui=ui.PreviewText(found.short())
-        )
+        shown = {"text": (found.short(),), "erasepro_audit": (_figures(found),)}
+        return io.NodeOutput(found.passed, found.leak, found.markdown(), values, picture, ui=shown)
+
+
+def _figures(found: Audit) -> dict[str, Any]:
+    """What the panel on the node draws: everything but the single sentences, of which there can be thousands."""
+    return {name: value for name, value in found.as_dict().items() if name != "findings"} | {"there": found.there()}
 
 
 def _negative(found: Audit, clip: CLIP, text: str, conditioning: list | None) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..erasepro_core import Report
 from ..erasepro_core.plots import report_picture
@@ -35,5 +35,6 @@ class ErasureReport(io.ComfyNode):
     @classmethod
     def execute(cls, erasure: Report) -> io.NodeOutput:
         picture = picture_or_reason(lambda: report_picture(erasure))
-        values = json.dumps(erasure.as_dict(), indent=1)
-        return io.NodeOutput(picture, erasure.markdown(), values, ui=ui.PreviewText(erasure.short()))
+        figures = erasure.as_dict()
+        shown = {"text": (erasure.short(),), "erasepro_report": (figures,)}
+        return io.NodeOutput(picture, erasure.markdown(), json.dumps(figures, indent=1), ui=shown)

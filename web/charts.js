@@ -1,4 +1,4 @@
-// Small charts for the report: what is left of each concept, and one value of every layer by depth.
+// The small pictures of a report: bars for leak, and one value of every layer by depth.
 import { element, shape } from "./dom.js";
 import { say } from "./words.js";
 
@@ -9,19 +9,20 @@ const BOTTOM = 86;
 const TOP = 20;
 const FLOOR = 1e-9; // a residual of exactly nothing has no logarithm
 
-/** A bar for each concept: the whole track is the leak before, 1; the filled part is what is left, in unseen sentences. */
-export function leakBars(concepts, { training, unseen }) {
-  const bars = concepts.map((concept, index) => {
-    const left = unseen[index];
-    const filled = element("span", { className: left > 0.5 ? "erasepro-much" : "" });
-    filled.style.width = `${100 * Math.min(left, 1)}%`;
-    const figures = say("leak 1 → {unseen} ({training} in sentences solved on)", {
-      unseen: left.toFixed(3),
-      training: training[index].toFixed(3),
-    });
-    return element("li", {}, element("strong", {}, concept), element("div", { className: "erasepro-bar" }, filled), figures);
-  });
-  return element("ul", { className: "erasepro-leak" }, ...bars);
+/** A leak as a bar: the whole track is 1, the concept untouched; the filled part is what is left. `limit` is marked on it. */
+export function leakBar(leak, limit, marked = false) {
+  const filled = element("span", { className: leak <= limit ? "" : "erasepro-much" });
+  filled.style.width = share(leak);
+  const bar = element("div", { className: "erasepro-bar" }, filled);
+  if (!marked) return bar;
+  const mark = element("i");
+  mark.style.left = share(limit);
+  bar.append(mark);
+  return bar;
+}
+
+function share(leak) {
+  return `${100 * Math.min(Math.max(leak, 0), 1)}%`;
 }
 
 /** One dot a layer: depth to the right, its value upwards. A dot's tooltip names the layer. */
@@ -37,7 +38,7 @@ export function byDepth(title, layers, value, logarithmic = false) {
   const dots = layers.map((layer, index) =>
     shape("circle", { cx: x(layer.depth), cy: y(heights[index]), r: 3 }, tip(`${layer.name}: ${brief(value(layer))}`)),
   );
-  const shown = (height) => (logarithmic ? `1e${height}` : brief(height));
+  const shown = (height) => (logarithmic ? brief(10 ** height) : brief(height));
   return shape(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title, class: "erasepro-chart" },
@@ -55,6 +56,7 @@ function tip(text) {
   return shape("title", {}, text);
 }
 
-function brief(number) {
+/** A number with three digits, or two and a power of ten. */
+export function brief(number) {
   return number !== 0 && Math.abs(number) < 1e-2 ? number.toExponential(1) : String(Number(number.toPrecision(3)));
 }

@@ -1,6 +1,8 @@
 // How this pack makes elements, and puts them on nodes. Text goes in as text, never as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
+/** Loaded before any element is made: a node that measures an element without its style grows too large. */
+const style = await fetch(new URL("./erasepro.css", import.meta.url)).then((answer) => answer.text(), () => "");
 
 /** An element with its properties set and its children appended; strings become text. */
 export function element(tag, properties = {}, ...children) {
@@ -24,7 +26,8 @@ export function shape(tag, attributes = {}, ...children) {
 /** Puts an element with one child on a node, below its widgets. The node grows with the child; beyond `most` it scrolls. */
 export function attachElement(node, name, root, { width, least, most }) {
   const [content] = root.children;
-  const getMinHeight = () => Math.min(Math.max(content.offsetHeight + 12, least), most);
+  root.append(element("style", {}, style)); // here, and not in the page's head, which is everybody's
+  const getMinHeight = () => Math.min(Math.max(content.offsetHeight + 20, least), most);
   const widget = node.addDOMWidget(name, `erasepro_${name}`, root, { serialize: false, getMinHeight });
   widget.serialize = false;
   node.setSize([Math.max(node.size[0], width), node.computeSize()[1]]);

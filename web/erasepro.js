@@ -1,20 +1,22 @@
-// What the pack adds to the page: an editor on Define Concepts, a report on Solve and Audit. Every node works without it.
+// What the pack adds to the page: an editor on Define Concepts, reports and remarks on other nodes, names in its language.
+// Every node works without it.
 import { app } from "../../scripts/app.js";
-import { element } from "./dom.js";
 import { attachEditor } from "./editor.js";
 import { nameParts, nameType } from "./names.js";
-import { attachPanel } from "./panel.js";
+import { attachNote, attachPanel } from "./panel.js";
 
 const ATTACH = {
   ErasePro_DefineConcepts: attachEditor,
   ErasePro_Solve: attachPanel,
   ErasePro_Audit: attachPanel,
+  ErasePro_Report: attachPanel,
+  ErasePro_Apply: attachNote,
+  ErasePro_Save: attachNote,
+  ErasePro_Guard: attachNote,
 };
 
-document.head.append(element("link", { rel: "stylesheet", href: new URL("./erasepro.css", import.meta.url).href }));
-
 app.registerExtension({
-  name: "ErasePro",
+  name: "erasepro.nodes",
   beforeRegisterNodeDef(_, definition) {
     nameType(definition);
   },

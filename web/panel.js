@@ -1,32 +1,35 @@
 // The report panel: how far a running solve is, and then what the erasure does.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { byDepth, leakBars } from "./charts.js";
 import { attachElement, chain, element } from "./dom.js";
+import { report } from "./report.js";
 import { say } from "./words.js";
 
 /** Puts a panel on a node and fills it from the node's output. */
 export function attachPanel(node) {
-  const content = element("div");
-  const root = element("div", { className: "erasepro-panel", tabIndex: 0 }, content);
-  root.setAttribute("aria-label", say("Report of the erasure"));
-  const show = (...parts) => content.replaceChildren(...parts);
+  const show = makePanel(node, { width: 380, least: 130, most: 460 });
   show(element("p", {}, say("Run to see what is erased, and what else moves.")));
-  attachElement(node, "report", root, { width: 380, least: 130, most: 460 });
   chain(node, "onExecuted", (output) => output?.text && show(...report(output)));
   follow(node, show);
 }
 
-/** Charts where the node sent figures, and its text. */
-function report({ text, erasepro_report: figures }) {
-  const charts = figures?.[0] ? [leakBars(figures[0].concepts, figures[0].leak), depthCharts(figures[0].layers)] : [];
-  return [...charts, element("pre", {}, text.join("\n"))];
+/** The same for a node that seldom has something to say: the panel comes with the first text. */
+export function attachNote(node) {
+  let show;
+  chain(node, "onExecuted", (output) => {
+    if (output?.text) show ??= makePanel(node, { width: 0, least: 40, most: 200 });
+    show?.(...(output?.text ? report(output) : []));
+  });
 }
 
-function depthCharts(layers) {
-  const residual = byDepth(say("residual (share of the gap)"), layers, (layer) => layer.all, true);
-  const size = byDepth(say("size of the update"), layers, (layer) => layer.size);
-  return element("div", { className: "erasepro-charts" }, residual, size);
+/** An empty panel on a node; what it returns fills it. */
+function makePanel(node, size) {
+  const content = element("div");
+  const root = element("div", { className: "erasepro-panel", tabIndex: 0 }, content);
+  root.setAttribute("aria-label", say("Report of the erasure"));
+  root.dataset.erasepro = node.comfyClass;
+  attachElement(node, "report", root, size);
+  return (...parts) => content.replaceChildren(...parts);
 }
 
 /** Shows the host's progress of this node, and why a run of it failed. */
