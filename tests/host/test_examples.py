@@ -1,14 +1,14 @@
 """The example workflows with files, audit and guard, on the mini model, with nothing changed but the loader."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.host import demo
+from tests.host.workflow import with_file
+from tests.pack import ROOT
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
-MUTED, RUNNING = 2, 0
+EXAMPLES = ROOT / "example_workflows"
 
 
 def workflow(name: str) -> dict:
@@ -21,18 +21,11 @@ def test_save_and_load_saves_first_and_draws_from_the_file_then(server, info):
     assert not first.images
     (file,) = {text.splitlines()[0] for text in first.texts.values() if text.startswith("erasepro/")}
     digest = next(text.split("digest ")[1] for text in first.texts.values() if text.startswith("erasepro/"))
-    for node in steps["nodes"]:
-        if node["type"] in ("ErasePro_Solve", "ErasePro_Save"):
-            node["mode"] = MUTED
-        elif node["mode"] == MUTED:
-            node["mode"] = RUNNING
-        if node["type"] == "ErasePro_Load":
-            assert node["widgets_values"] == ["erasure_00001_.safetensors"]  # what a first run writes
-            node["widgets_values"] = [file.removeprefix("erasepro/")]
-    graph = demo.mini_example(info, steps)
+    (load,) = (node for node in steps["nodes"] if node["type"] == "ErasePro_Load")
+    assert load["widgets_values"] == ["erasure_00001_.safetensors"]  # what a first run writes
+    graph = demo.mini_example(info, with_file(steps, file.removeprefix("erasepro/")))
     assert "ErasePro_Solve" not in {node["class_type"] for node in graph.values()}
-    load = next(key for key, node in graph.items() if node["class_type"] == "ErasePro_Load")
-    graph["report"] = {"class_type": "ErasePro_Report", "inputs": {"erasure": [load, 0]}}
+    graph["report"] = {"class_type": "ErasePro_Report", "inputs": {"erasure": [str(load["id"]), 0]}}
     second = server.queue(graph).checked()
     assert len(second.images) == 1
     assert digest in second.texts["report"]

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from erasepro_core.audit import CHECKED, OWN, UNLISTED, VARIATIONS
 from tests.host.locales import LOCALES, SPECIAL, english
 from tests.pack import ROOT
 
@@ -57,7 +58,9 @@ def test_all_that_the_pages_own_elements_say_is_translated(language):
     said = {text for file in (ROOT / "web").glob("*.js") for text in re.findall(r'say\("([^"]+)"', file.read_text())}
     presets = json.loads((ROOT / "web" / "presets.json").read_text())
     said |= {preset["title"] for preset in presets} | {preset["kind"] for preset in presets}
-    said |= {"target", "aliases", "anchor", "tokens"}
+    said |= {"target", "aliases", "anchor", "tokens"}  # heads of the editor's columns
+    said |= {"drift", "residual", "size", "digest", "recipe"} | {"preserves", "related", "anchors", "neutral"}
+    said |= {CHECKED, OWN, UNLISTED}.union(*VARIATIONS.values())  # the groups of an audit
     assert said <= set(words)
     for text, translation in words.items():
         assert re.findall(r"\{\w+\}", text) == sorted(re.findall(r"\{\w+\}", translation), key=text.index)

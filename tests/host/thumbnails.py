@@ -1,40 +1,60 @@
 """Draws the pictures of the example workflows, as the Templates browser shows them, from runs on the mini model."""
 
 import json
+import shutil
+import sys
+from typing import Any
 
 from PIL import Image
 
-from tests.host.client import Client
+from tests.host.client import ApiGraph, Client
 from tests.host.demo import Bar, mini_example
 from tests.host.server import comfyui
+from tests.host.workflow import with_file
 from tests.pack import ROOT
 
 SIZE = 480
+PICTURE = 16
+"""Width of what the mini model draws."""
+EXAMPLES = ROOT / "example_workflows"
+COPIES = ROOT / "web" / "docs" / "images"
+"""The page serves help pages from web/ alone, so the pictures they show lie there as well."""
 
 
-def main() -> None:
-    """Writes example_workflows/*.jpg."""
+def main(names: list[str]) -> None:
+    """Writes example_workflows/*.jpg, all or those named, and the copies of those that help pages show."""
     with comfyui() as url:
         client = Client(url)
         info = client.object_info()
-        for example in sorted((ROOT / "example_workflows").glob("*.json")):
-            result = client.queue(
-                mini_example(info, json.loads(example.read_text()), batch=3), Bar(example.stem)
-            ).checked()
+        for name in names or sorted(path.stem for path in EXAMPLES.glob("*.json")):
+            result = client.queue(graph_of(client, info, name), Bar(name)).checked()
             files = [file for files in result.images.values() for file in files]
-            if files:
-                square([client.image(file) for file in files]).save(example.with_suffix(".jpg"), quality=90)
+            picture = EXAMPLES / f"{name}.jpg"
+            square([client.image(file) for file in files]).save(picture, quality=90)
+            if (COPIES / picture.name).exists():
+                shutil.copyfile(picture, COPIES / picture.name)
+
+
+def graph_of(client: Client, info: dict[str, Any], name: str) -> ApiGraph:
+    """The graph of an example that draws its picture."""
+    workflow = json.loads((EXAMPLES / f"{name}.json").read_text())
+    if name == "save_and_load":
+        saved = client.queue(mini_example(info, workflow), Bar(f"{name}, first step")).checked()
+        (file,) = (text.splitlines()[0] for text in saved.texts.values() if text.startswith("erasepro/"))
+        workflow = with_file(workflow, file.removeprefix("erasepro/"))
+    return mini_example(info, workflow, batch=4)
 
 
 def square(sheets: list[Image.Image]) -> Image.Image:
-    """As many of the sheets below each other as make a square, on white."""
+    """As many of the sheets below each other as make a square, on white; single pictures in two columns."""
     width, height = sheets[0].size
-    rows = sheets[: round(width / height)]
-    whole = Image.new("RGB", (width, height * len(rows)), "white")
-    for index, sheet in enumerate(rows):
-        whole.paste(sheet, (0, index * height))
+    columns = 2 if width == PICTURE else 1
+    rows = round(columns * width / height)
+    whole = Image.new("RGB", (width * columns, height * rows), "white")
+    for index, sheet in enumerate(sheets[: columns * rows]):
+        whole.paste(sheet, (index % columns * width, index // columns * height))
     return whole.resize((SIZE, SIZE), Image.Resampling.NEAREST)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -16,7 +16,7 @@ Node = dict[str, Any]
 Source = tuple[str, int]
 """Node id and output slot."""
 
-MUTED, BYPASSED = 2, 4
+RUNNING, MUTED, BYPASSED = 0, 2, 4
 NOTES = ("Note", "MarkdownNote")
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 EMPTY = {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False}
@@ -53,6 +53,19 @@ def replace_loader(workflow: Workflow, loader: str = "MiniLoader") -> Workflow:
     for node in changed["nodes"]:
         if node["type"] == "CheckpointLoaderSimple":
             node.update(type=loader, inputs=[], widgets_values=[], properties={})
+    return changed
+
+
+def with_file(workflow: Workflow, file: str) -> Workflow:
+    """The second step of the example save_and_load: its muted half, which loads a file, runs, and nothing is solved."""
+    changed = copy.deepcopy(workflow)
+    for node in changed["nodes"]:
+        if node["type"] in ("ErasePro_Solve", "ErasePro_Save"):
+            node["mode"] = MUTED
+        elif _mode(node) == MUTED:
+            node["mode"] = RUNNING
+        if node["type"] == "ErasePro_Load":
+            node["widgets_values"] = [file]
     return changed
 
 
