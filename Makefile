@@ -8,8 +8,8 @@ run := build/venv/bin/python
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
 
-test: lint # everything CI checks
-	$(run) -m pytest
+test: lint browser # everything CI checks
+	$(run) -m pytest -m "not thorough"
 
 test-browser: browser # the page in a real Chromium, four times: two frontends, two designs
 	$(run) -m pytest tests/browser
@@ -41,7 +41,7 @@ ui: setup # ComfyUI with the pack and the mini model, for a person to look at
 setup:
 	@$(PYTHON) tests/host/setup.py
 
-browser: setup # what the browser tests need besides: Chromium, playwright-core, a newer frontend
+browser: setup # what the browser tests need besides: Chromium, Playwright, a newer frontend
 	@$(PYTHON) -m tests.browser.setup
 
 clean: # forget what was built here; the environment stays in the cache

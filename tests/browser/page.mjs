@@ -36,6 +36,7 @@ export async function openPage(browser, url, { error = (text) => console.error(`
   page.on("pageerror", (problem) => error(problem.stack ?? problem.message));
   page.on("console", (message) => message.type() === "error" && error(`${message.text()} ${message.location().url}`));
   if (response) page.on("response", response);
+  await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true")); // it would move everything down
   await page.goto(url);
   await ready(page);
   return page;
@@ -45,13 +46,6 @@ async function ready(page) {
   await page.waitForFunction(() => window.app?.extensionManager && window.app.graph?.nodes);
   await page.locator("#graph-canvas").waitFor();
   await page.getByTestId("queue-button").waitFor();
-  await closeBanner(page);
-}
-
-/** Closes the announcement above the tabs, where a frontend shows one. Its other button would switch the design. */
-async function closeBanner(page) {
-  const banner = page.getByText("Introducing Nodes 2.0").locator("xpath=ancestor::*[count(.//button) > 1][1]");
-  if (await banner.count()) await banner.getByRole("button").filter({ hasNotText: /\w/ }).click();
 }
 
 /** Drops a file on the canvas and waits until as many nodes stand there as `wanted` and the page can be used again. */
@@ -139,21 +133,39 @@ export async function look(page, type) {
   await page.waitForTimeout(500); // for the picture only: the canvas draws, the elements follow
 }
 
-/** Selects a node by a click on its title and opens its help. */
-export async function openHelp(page, type) {
-  const [x, y] = await page.evaluate((type) => {
+/** A picture of one node in sight, such as help pages show. */
+export async function portrait(page, type, path) {
+  const clip = await page.evaluate((type) => {
     const [node, { ds, canvas }] = [window.app.graph.nodes.find((each) => each.type === type), window.app.canvas];
-    Object.assign(ds, { scale: 1, offset: [600, 200] }); // clear of the sidebar that shows the help of the last node
-    window.app.canvas.setDirty(true, true);
     const { left, top } = canvas.getBoundingClientRect();
-    return [
-      left + (node.pos[0] + ds.offset[0] + 110) * ds.scale,
-      top + (node.pos[1] + ds.offset[1] - 12) * ds.scale,
-    ];
+    const [x, y] = [left + (node.pos[0] + ds.offset[0]) * ds.scale, top + (node.pos[1] + ds.offset[1]) * ds.scale];
+    return { x: x - 8, y: y - 38, width: node.size[0] * ds.scale + 16, height: node.size[1] * ds.scale + 46 };
   }, type);
-  await page.waitForTimeout(300); // the canvas draws, then knows where the node is
-  await page.mouse.click(x, y);
-  await page.getByTestId("info-button").first().click();
+  await page.screenshot({ path, clip });
+}
+
+/** Selects a node and opens its help by the button above it. */
+export async function openHelp(page, type) {
+  const button = page.getByTestId("info-button").first();
+  await button.waitFor({ state: "hidden" }); // of the node that stood here before
+  await page.evaluate((type) => {
+    const { canvas } = window.app;
+    Object.assign(canvas.ds, { scale: 1, offset: [600, 200] }); // clear of the sidebar that shows the help of the last node
+    // Not by a click: two nodes after each other at one place would make it a double click, which edits the title.
+    canvas.selectItems(window.app.graph.nodes.filter((node) => node.type === type));
+    canvas.setDirty(true, true);
+  }, type);
+  await button.click();
+}
+
+/** Acts, again if need be, until an element is there or gone: for what a page that is still drawing may miss. */
+async function until(locator, state, act) {
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; ) {
+    await act();
+    const reached = await locator.waitFor({ state, timeout: 2000 }).then(() => true, () => false);
+    if (reached) return locator;
+  }
+  throw new Error(`${locator} did not become ${state}.`);
 }
 
 /** Collects what an element says from now on; ask the result for the list. */
@@ -197,18 +209,11 @@ export async function saveWorkflow(page, url, name) {
   throw new Error(`The page did not save ${name}.`);
 }
 
-export async function closeDialog(page) {
-  await page.keyboard.press("Escape");
-  await page.locator("[role=dialog]").first().waitFor({ state: "hidden" });
+export function closeDialog(page) {
+  return until(page.locator("[role=dialog]").first(), "hidden", () => page.keyboard.press("Escape"));
 }
 
-/** The field of the node search, opened by a double click on the empty canvas; a page just loaded misses the first. */
-export async function openSearch(page) {
-  const field = page.locator("input[role=combobox]");
-  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; ) {
-    await page.mouse.dblclick(900, 700);
-    const opened = await field.waitFor({ timeout: 2000 }).then(() => true, () => false);
-    if (opened) return field;
-  }
-  throw new Error("A double click on the canvas opened no search.");
+/** The field of the node search, opened by a double click on the empty canvas. */
+export function openSearch(page) {
+  return until(page.locator("input[role=combobox]"), "visible", () => page.mouse.dblclick(900, 700));
 }

