@@ -167,7 +167,8 @@ def shown(parts, prompts: list[str]) -> list[str]:
     from tests.mini.names import COLOURS, OBJECTS
     from tests.mini.sample import sample
 
-    seen = classify(sample(*parts, prompts, seed=5, steps=8))
+    model, clip, vae = parts
+    seen = classify(sample(model, clip, vae, prompts, seed=5, steps=8))
     return [
         f"{COLOURS[colour]} {OBJECTS[thing]}"
         for colour, thing in zip(seen["colour"].tolist(), seen["object"].tolist(), strict=True)
