@@ -8,7 +8,7 @@ model against what was), files.
 from .align import TokenRow
 from .audit import Audit
 from .concept import KINDS, Concept, ConceptError, Request, parse_request
-from .families import FAMILIES, EncoderBlock, Family, FamilyError, family_of
+from .families import FAMILIES, Encoder, EncoderBlock, Family, FamilyError, TextInput, family_of
 from .files import FileError
 from .path import TextPath
 from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options
@@ -26,6 +26,7 @@ __all__ = [
     "Audit",
     "Concept",
     "ConceptError",
+    "Encoder",
     "EncoderBlock",
     "Erasure",
     "Family",
@@ -37,6 +38,7 @@ __all__ = [
     "Report",
     "Request",
     "Solution",
+    "TextInput",
     "TextPath",
     "TokenRow",
     "check",

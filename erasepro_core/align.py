@@ -18,6 +18,12 @@ class TokenRow:
     """Position of the first token of the words (after BOS, where there is one)."""
     end: int
     """Position behind the last token of the words: the end token, where there is one."""
+    tail: int = 1
+    """How many tokens behind the words say something: the end token, or what a template puts there."""
+
+
+POOLED_ROW = TokenRow((0,), 0, 0)
+"""The one vector that stands for a whole prompt, as a row that is nothing but an end token."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Alignment:
     concept: tuple[tuple[int, int], ...]
     """Tokens of the concept."""
     suffix: tuple[tuple[int, int], ...]
-    """The words after it and the end token."""
+    """The words after it and the end token, or the end of a template."""
     padding: tuple[tuple[int, int], ...]
     """A few padding tokens, by their offset from the end token."""
 
@@ -37,7 +43,7 @@ class Alignment:
         return self.concept + self.suffix + self.padding
 
 
-def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int]) -> Alignment:
+def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, padding: bool = True) -> Alignment:
     """Aligns two prompts that are the same sentence but for the concept.
 
     Concept tokens are right-aligned, last to last; target tokens in excess answer to the first anchor token; suffix
@@ -46,31 +52,57 @@ def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int]) -> Alignm
 
     Args:
         target, anchor: the two prompts, same length of chunk.
-        before: number of word tokens before the concept in each, as tokenised without it.
+        before: number of word tokens before the concept in each, as `words_before` has them.
+        padding: whether anything reads what stands behind the end.
     """
     t0, a0 = target.start + before[0], anchor.start + before[1]
     suffix = _common(target.ids[t0 : target.end][::-1], anchor.ids[a0 : anchor.end][::-1])
     t1, a1 = target.end - suffix, anchor.end - suffix
-    first, last = (a0, a1 - 1) if a1 > a0 else (a1, a1)
+    gap = min(a1, len(anchor.ids) - 1)  # a row may end with its last word
+    first, last = (a0, a1 - 1) if a1 > a0 else (gap, gap)
     concept = [(t, max(first, last + 1 - (t1 - t))) for t in range(t0, t1)]
-    tail = [(t1 + i, a1 + i) for i in range(suffix + 1) if target.end < len(target.ids) or i < suffix]
-    padding = [(target.end + i, anchor.end + i) for i in PADDING_OFFSETS]
-    size = len(target.ids)
     return Alignment(
         concept=tuple(concept),
-        suffix=tuple(tail),
-        padding=tuple(pair for pair in padding if max(pair) < size),
+        suffix=tuple((t1 + i, a1 + i) for i in range(suffix + target.tail)),
+        padding=tuple(zip(_padding(target), _padding(anchor), strict=False)) if padding else (),
     )
 
 
+def words_before(row: TokenRow, prefix: TokenRow) -> int:
+    """How many word tokens of a prompt stand before its concept.
+
+    Args:
+        row: the prompt.
+        prefix: what stands before the concept, alone. A space at its end may be a token there and belong to the
+            concept's first token in the prompt, so only what both have in common counts.
+    """
+    return _common(row.ids[row.start : row.end], prefix.ids[prefix.start : prefix.end])
+
+
 def content_positions(row: TokenRow) -> list[int]:
-    """Positions of the words and the end token."""
-    return [*range(row.start, min(row.end + 1, len(row.ids)))]
+    """Positions of the words and the end token, or the end of a template."""
+    return [*range(row.start, row.end + row.tail)]
 
 
-def measured_positions(row: TokenRow) -> list[int]:
+def name_positions(row: TokenRow) -> list[int]:
+    """Positions of the words; of a pooled vector, which has none, its own."""
+    return [*range(row.start, max(row.end, row.start + 1))]
+
+
+def all_positions(row: TokenRow, *, padding: bool = True) -> list[int]:
+    """Positions of everything that may be read, BOS and all padding among it."""
+    return [*range(len(row.ids) if padding else row.end + row.tail)]
+
+
+def measured_positions(row: TokenRow, *, padding: bool = True) -> list[int]:
     """Positions of the words, the end token and a few padding tokens."""
-    return content_positions(row) + [row.end + i for i in PADDING_OFFSETS if row.end + i < len(row.ids)]
+    return content_positions(row) + (_padding(row) if padding else [])
+
+
+def _padding(row: TokenRow) -> list[int]:
+    """Positions of a few padding tokens."""
+    behind = row.end + row.tail - 1
+    return [behind + i for i in PADDING_OFFSETS if behind + i < len(row.ids)]
 
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .align import Alignment
+from .align import Alignment, measured_positions
 from .concept import Concept, ConceptError, PromptPair, Request
-from .measure import aligned, matched, read
+from .measure import matched, read
 from .path import TextPath
 
 SENTENCES = 3
@@ -232,9 +232,28 @@ def negative_remarks(found: Audit, negative: str) -> tuple[str, ...]:
     )
 
 
-def sketch(path: TextPath) -> Tensor:
-    """One weight whose outputs are a few fixed mixes of what every text-conditioned linear says, `[numbers, d]`."""
-    weights = [weight for _, weight in path.conditioned()]
+def sketches(path: TextPath) -> dict[str, Tensor]:
+    """For each text input, one weight whose outputs are a few fixed mixes of what every linear there says.
+
+    `[numbers, d]`, with as many numbers for each input. Of several inputs, each is scaled so that the empty prompt has
+    length 1 in it: else a pooled vector would be lost beside a hundred keys and values.
+    """
+    found = {
+        text_input.name: _sketch([weight for _, weight in path.conditioned(text_input)]) for text_input in path.inputs
+    }
+    if len(found) == 1:
+        return found
+    numbers = max(len(weight) for weight in found.values())
+    empty = read(path, [""])
+    for text_input in path.inputs:
+        weight = nn.functional.pad(found[text_input.name], (0, 0, 0, numbers - len(found[text_input.name])))
+        positions = measured_positions(empty.rows[""][text_input.source], padding=empty.padding(text_input))
+        said = empty.at(text_input, [("", positions)]).to(weight) @ weight.T
+        found[text_input.name] = weight / said.square().sum(1).mean().sqrt()
+    return found
+
+
+def _sketch(weights: Sequence[Tensor]) -> Tensor:
     each = max(1, round(NUMBERS / len(weights)))
     return torch.cat([mixes(each, weight.shape[0]).to(weight) @ weight for weight in weights])
 
@@ -276,12 +295,15 @@ def _said(pairs: Sequence[PromptPair], path: TextPath) -> list[tuple[Tensor, Ten
         return []
     shifted, prefixes = matched(path, pairs)
     said = read(path, [prompt for pair in shifted for prompt in (pair.target_prompt, pair.anchor_prompt)])
-    weight, both = sketch(path), []
+    weights, both = sketches(path), []
     for pair in shifted:
-        t, a = zip(*_few(aligned(pair, said.rows, prefixes)), strict=True)
-        features = said.at(pair.target_prompt, t), said.at(pair.anchor_prompt, a)
-        target, anchor = ((f.to(weight) @ weight.T).cpu() for f in features)
-        both.append((target, anchor))
+        targets, anchors = [], []
+        for text_input in path.inputs:
+            t, a = zip(*_few(said.aligned(pair, prefixes, text_input)), strict=True)
+            weight = weights[text_input.name]
+            targets.append(said.at(text_input, [(pair.target_prompt, t)]).to(weight) @ weight.T)
+            anchors.append(said.at(text_input, [(pair.anchor_prompt, a)]).to(weight) @ weight.T)
+        both.append((torch.cat(targets).cpu(), torch.cat(anchors).cpu()))
     return both
 
 

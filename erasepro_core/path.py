@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from .align import TokenRow
-from .families import EncoderBlock, Family
+from .families import Encoder, Family, TextInput
+
+Rows = Mapping[str, TokenRow]
+"""One prompt as each text encoder reads it, by the encoder's name; a pooled vector counts as one token more."""
+Features = Mapping[str, Tensor]
+"""What the diffusion model reads of some prompts, by the name of its input: `[rows, tokens, d]`."""
 
 
 class TextPath(Protocol):
     """The way of a prompt from its words to the linears of the diffusion model that read it, in one live model."""
 
     family: Family
+    encoders: Sequence[Encoder]
+    """The text encoders, each with the blocks that run and are not skipped."""
+    inputs: Sequence[TextInput]
+    """The ways by which text enters the diffusion model."""
 
-    def tokenize(self, prompts: Sequence[str]) -> list[TokenRow]:
+    def tokenize(self, prompts: Sequence[str]) -> list[Rows]:
         """Token ids; raises ValueError for a prompt that does not fit into one chunk."""
         ...
 
-    def encode(self, rows: Sequence[TokenRow]) -> Tensor:
-        """Features as the diffusion model gets them, `[rows, tokens, d]`, all rows in one forward pass."""
-        ...
+    def encode(self, rows: Sequence[Rows]) -> Features:
+        """Features as the diffusion model gets them, all rows in one forward pass of each encoder.
 
-    def blocks(self) -> list[EncoderBlock]:
-        """Blocks of the text encoder that run, in execution order."""
+        The last `d` are as many as the input's layers read. What stands behind the end of a row has no meaning.
+        """
         ...
 
     def module(self, name: str) -> nn.Module:
-        """A module of the text encoder."""
+        """A module of the text encoders."""
         ...
 
-    def conditioned(self) -> Iterator[tuple[str, Tensor]]:
-        """Name and effective weight, `[d_out, d]` float32, of each text-conditioned linear, one after the other."""
+    def conditioned(self, text_input: TextInput) -> Iterator[tuple[str, Tensor]]:
+        """Name and effective weight, `[d_out, d]` float32, of each linear that reads an input, one after the other."""
         ...

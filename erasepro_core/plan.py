@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from .align import Alignment, TokenRow, content_positions, measured_positions
+from .align import (
+    Alignment,
+    TokenRow,
+    all_positions,
+    content_positions,
+    measured_positions,
+    name_positions,
+)
 from .concept import ConceptError, PromptPair, Request, in_sentences, related_phrases
-from .measure import Encoded, Prefixes, aligned, matched
+from .families import Encoder, TextInput
+from .measure import Encoded, Prefixes, aligned, encoded, matched
 from .neutral import FIT_PROMPTS, PROBE_PROMPTS
-from .path import TextPath
+from .path import Features, Rows, TextPath
 
+EXACT_RTOL, LOOSE_RTOL = 1e-3, 0.03
+"""Directions of the preserves weaker than this share of the strongest are weighted instead of exact."""
 PRESERVE_TEMPLATES = 4
 """Sentences in which each preserved name is shown."""
 
@@ -39,19 +50,16 @@ class Options:
     method: str = METHODS[0]
 
 
-Tokens = list[tuple[int, int]]
+Places = list[tuple[int, int]]
 """Row and position of some tokens of the batch."""
 Columns = tuple[Tensor, Tensor]
 """The same as two index tensors."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The batch of prompts of one solve, and which of its tokens play which part."""
+class Tokens:
+    """Which tokens of the batch play which part, as one encoder counts them."""
 
-    rows: tuple[TokenRow, ...]
-    row_of: Mapping[str, int]
-    """Row by prompt, in the leading part of the batch, which feels the updates."""
     target: Columns
     anchor: Columns
     """In the rows behind, which stay as the original model has them."""
@@ -60,6 +68,19 @@ class Plan:
     exact: Columns
     weighted: Columns
     neutral: Columns
+    exact_rtol: float
+    """Directions of what is exact that are weaker than this share of the strongest are weighted instead."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batch of prompts of one solve, and which of its tokens play which part."""
+
+    rows: tuple[Rows, ...]
+    row_of: Mapping[str, int]
+    """Row by prompt, in the leading part of the batch, which feels the updates."""
+    tokens: Mapping[str, Tokens]
+    """By encoder, and by pooled vector."""
     pairs: tuple[PromptPair, ...]
     unseen: tuple[PromptPair, ...]
     groups: Mapping[str, tuple[str, ...]]
@@ -71,10 +92,14 @@ class Plan:
         """Number of leading rows that feel the updates."""
         return len(self.row_of)
 
-    def encoded(self, features: Tensor) -> Encoded:
+    def encoded(self, path: TextPath, features: Features) -> Encoded:
         """The batch's features by prompt, as the rows that feel the updates have them."""
-        rows = self.row_of.items()
-        return Encoded({p: self.rows[r] for p, r in rows}, {p: features[r] for p, r in rows})
+        return encoded(path, {p: self.rows[r] for p, r in self.row_of.items()}, features)
+
+    def take(self, features: Features, inputs: Sequence[TextInput], part: str) -> Tensor:
+        """The features of all tokens that play a part in some inputs, as columns, `[d, n]`."""
+        found = [take(features[i.name], getattr(self.tokens[i.source], part)) for i in inputs]
+        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
 def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
@@ -93,38 +118,95 @@ def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
     still = _unique(pair.anchor_prompt for pair in pairs)
     rows = path.tokenize([*felt, *still])
     row_of = {prompt: index for index, prompt in enumerate(felt)}
-    anchor_row_of = {prompt: len(felt) + index for index, prompt in enumerate(still)}
-    known = {prompt: rows[row] for prompt, row in row_of.items()}
-    _refuse_same_tokens(pairs, known)
-
-    target: Tokens = []
-    anchor: Tokens = []
-    concept: list[int] = []
-    for pair in pairs:
-        t, a = row_of[pair.target_prompt], anchor_row_of[pair.anchor_prompt]
-        columns = _constrained(aligned(pair, known, prefixes), options)
-        target += [(t, i) for i, _ in columns]
-        anchor += [(a, j) for _, j in columns]
-        concept += [pair.concept] * len(columns)
-
-    def tokens(prompts: Iterable[str], positions: Callable[[TokenRow], Iterable[int]]) -> Tokens:
-        return [(row_of[p], i) for p in prompts for i in positions(rows[row_of[p]])]
-
-    exact, weighted = _preserved(prompts, options, tokens)
+    layout = _Layout(
+        pairs, prompts, options, prefixes, rows, row_of, {p: len(felt) + index for index, p in enumerate(still)}
+    )
+    _refuse_same_tokens(pairs, layout.known)
+    pooled = {part for text_input in path.inputs for part in text_input.parts}
+    sources = {encoder.name: _held(encoder, encoder.pooled in pooled) for encoder in path.encoders}
+    sources |= {i.source: _Held() for i in path.inputs if i.source not in sources}
     return Plan(
         rows=tuple(rows),
         row_of=row_of,
-        target=_columns(target),
-        anchor=_columns(anchor),
-        concept=torch.tensor(concept),
-        exact=_columns(exact),
-        weighted=_columns(weighted),
-        neutral=_columns(tokens(prompts.fit, measured_positions)),
+        tokens={source: layout.tokens(source, held) for source, held in sources.items()},
         pairs=tuple(pairs),
         unseen=tuple(unseen),
         groups=prompts.groups(),
         prefixes=prefixes,
     )
+
+
+Positions = Callable[[TokenRow], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What of a row is held exactly, so that what is read of it cannot move; the defaults are a pooled vector's."""
+
+    padding: bool = False
+    """Whether padding is read at all."""
+    name: Positions = name_positions
+    """Of a preserved name."""
+    empty: Positions = all_positions
+    """Of the empty prompt."""
+    loose: bool = False
+    """Whether weak directions of all that may move."""
+
+
+def _held(encoder: Encoder, pooled: bool) -> _Held:
+    """A preserved name is held itself, and no more: what follows it is nearly what follows a target (0005).
+
+    But its pooled vector is its end token, and where every token feels all others it stays only as a whole row.
+    """
+    whole = partial(all_positions, padding=encoder.padding)
+    few = lambda row: [*range(row.start), *measured_positions(row, padding=encoder.padding)]  # noqa: E731
+    name = whole if not encoder.causal else content_positions if pooled else name_positions
+    return _Held(encoder.padding, name, few if encoder.loose else whole, encoder.loose)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The prompts of a solve in their rows, ready to be read as any encoder counts their tokens."""
+
+    pairs: Sequence[PromptPair]
+    prompts: _Prompts
+    options: Options
+    prefixes: Prefixes
+    rows: Sequence[Rows]
+    row_of: Mapping[str, int]
+    anchor_row_of: Mapping[str, int]
+
+    @property
+    def known(self) -> dict[str, Rows]:
+        """Rows by prompt, of those that feel the updates."""
+        return {prompt: self.rows[row] for prompt, row in self.row_of.items()}
+
+    def tokens(self, source: str, held: _Held) -> Tokens:
+        """The tokens of one encoder or pooled vector by the part they play."""
+        known = self.known
+        target: Places = []
+        anchor: Places = []
+        concept: list[int] = []
+        for pair in self.pairs:
+            t, a = self.row_of[pair.target_prompt], self.anchor_row_of[pair.anchor_prompt]
+            columns = _constrained(aligned(pair, known, self.prefixes, source, padding=held.padding), self.options)
+            target += [(t, i) for i, _ in columns]
+            anchor += [(a, j) for _, j in columns]
+            concept += [pair.concept] * len(columns)
+
+        def places(prompts: Iterable[str], positions: Positions) -> Places:
+            return [(self.row_of[p], i) for p in prompts for i in positions(known[p][source])]
+
+        exact, weighted = _preserved(self.prompts, self.options, places, held)
+        return Tokens(
+            target=_columns(target),
+            anchor=_columns(anchor),
+            concept=torch.tensor(concept),
+            exact=_columns(exact),
+            weighted=_columns(weighted),
+            neutral=_columns(places(self.prompts.fit, partial(measured_positions, padding=held.padding))),
+            exact_rtol=LOOSE_RTOL if held.loose else EXACT_RTOL,
+        )
 
 
 class _Prompts:
@@ -159,17 +241,16 @@ class _Prompts:
 
 
 def _preserved(
-    prompts: _Prompts, options: Options, tokens: Callable[[Iterable[str], Callable], Tokens]
-) -> tuple[Tokens, Tokens]:
+    prompts: _Prompts, options: Options, places: Callable[[Iterable[str], Positions], Places], held: _Held
+) -> tuple[Places, Places]:
     """Tokens to hold exactly, and tokens to move as little as possible; what cannot be exact counts in the second."""
     if options.method != "ErasePro":
         ends = 0 if options.method == "UCE" else 1
-        return tokens(prompts.preserves, lambda row: range(row.end - 1, row.end + ends)), []
-    always = tokens([""], lambda row: [*range(row.start), *measured_positions(row)])
-    named = tokens(prompts.preserves, content_positions) if options.preserve != "off" else []
-    near = tokens([*prompts.anchors, *prompts.related], content_positions)
-    # Only the names themselves: what follows a name is nearly what follows a target, and would leave it no room.
-    names = tokens(prompts.names, lambda row: range(row.start, row.end)) if options.preserve == "exact" else []
+        return places(prompts.preserves, lambda row: range(max(row.end - 1, 0), row.end + ends)), []
+    always = places([""], held.empty)
+    named = places(prompts.preserves, content_positions) if options.preserve != "off" else []
+    near = places([*prompts.anchors, *prompts.related], content_positions)
+    names = places(prompts.names, held.name) if options.preserve == "exact" else []
     return always + names, always + named + near
 
 
@@ -178,21 +259,26 @@ def _constrained(tokens: Alignment, options: Options) -> Sequence[tuple[int, int
     if options.method == "ErasePro":
         return tokens.columns
     last = (tokens.concept or tokens.suffix)[-1]
-    return [last] if options.method == "UCE" else [last, tokens.suffix[-1]]
+    ends = tokens.suffix[-1:] if options.method != "UCE" else ()
+    return [*dict.fromkeys((last, *ends))]
 
 
-def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, TokenRow]) -> None:
-    """Raises ConceptError for two spellings of one thing, which only the tokenizer can tell."""
-    owner: dict[tuple[int, ...], PromptPair] = {}
+def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, Rows]) -> None:
+    """Raises ConceptError for two spellings of one thing, which only the tokenizers can tell."""
+    owner: dict[tuple, PromptPair] = {}
+
+    def ids(prompt: str) -> tuple:
+        return tuple(row.ids for row in rows[prompt].values())
+
     for pair in pairs:
-        ids = rows[pair.target_prompt].ids
-        if ids == rows[pair.anchor_prompt].ids:
+        target, anchor = ids(pair.target_prompt), ids(pair.anchor_prompt)
+        if target == anchor:
             raise ConceptError(
                 f"the tokenizer of this model reads {pair.target!r} and {pair.anchor!r} as the same tokens, so nothing "
                 "would change. Name another anchor."
             )
-        other = owner.setdefault(ids, pair)
-        if other.concept != pair.concept and rows[other.anchor_prompt].ids != rows[pair.anchor_prompt].ids:
+        other = owner.setdefault(target, pair)
+        if other.concept != pair.concept and ids(other.anchor_prompt) != anchor:
             raise ConceptError(
                 f"the tokenizer of this model reads {other.target!r} and {pair.target!r} of two concepts as the same "
                 f"tokens, but they are asked to become {other.anchor!r} and {pair.anchor!r}. Keep one of the two."
@@ -203,8 +289,8 @@ def _unique(prompts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(prompts))
 
 
-def _columns(tokens: Tokens) -> Columns:
-    where = torch.tensor(tokens, dtype=torch.long).reshape(-1, 2)
+def _columns(places: Places) -> Columns:
+    where = torch.tensor(places, dtype=torch.long).reshape(-1, 2)
     return where[:, 0], where[:, 1]
 
 

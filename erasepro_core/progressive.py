@@ -13,21 +13,22 @@ from torch import Tensor
 
 from .capture import hooked
 from .concept import Request
-from .families import EncoderBlock
-from .measure import Encoded, drift, leak, one_for_all
-from .path import TextPath
-from .plan import Options, Plan, make_plan, take
+from .families import POOLED, Encoder, EncoderBlock, TextInput
+from .measure import Encoded, WeightPair, Weights, drift, leak, one_for_all
+from .path import Features, TextPath
+from .plan import Options, Plan, Tokens, make_plan, take
 from .solve import Reader, uce_reader, zero_residual_reader
 from .update import Erasure, LowRankUpdate
 
 RTOL = 1e-3
 """Directions of the targets weaker than this share of the strongest are noise."""
-EXACT_RTOL = 0.03
-"""Directions of the preserves weaker than this are weighted instead of exact."""
 NEARLY = 1.15
 """A shallower start is taken when its score is within this factor of the best."""
 START_DEPTHS = 5
 """How many start depths are tried, evenly spread over the text encoder."""
+FEW_START_DEPTHS = 3
+"""The same for models with more blocks than `MANY_BLOCKS`, where every trial is what users wait for."""
+MANY_BLOCKS = 24
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class LayerRecord:
 
     name: str
     depth: int
+    """The block of its encoder; for a linear of the diffusion model the number of blocks in the deepest encoder."""
     gap: float
     """`|out_o(target) - out_o(anchor)|` before anything was changed."""
     required: float
@@ -72,7 +74,8 @@ class Solution:
     request: Request
     options: Options
     start: int
-    """Depth of the first block that was updated; the number of blocks when the text encoder was left alone."""
+    """Depth of the first block that was updated in the deepest text encoder, others by their share of its depth; the
+    number of blocks when the text encoders were left alone."""
     layers: tuple[LayerRecord, ...]
     trials: tuple[Trial, ...]
     seconds: float
@@ -104,18 +107,19 @@ def solve_request(
     """
     began = time.perf_counter()
     plan = make_plan(request, options, path)
-    blocks = path.blocks() if _edits_encoder(options) else []
-    starts = _starts(options, len(blocks))
-    names = [name for name, _ in path.conditioned()] if _edits_diffusion(options) else []
-    total = sum(len(_layers(blocks, start)) for start in starts) + len(names)
+    encoders = list(path.encoders) if _edits_encoder(options) else []
+    depth = max((len(encoder.blocks) for encoder in encoders), default=0)
+    starts = _starts(options, depth, sum(len(encoder.blocks) for encoder in encoders))
+    groups = _edited(path, options)
+    total = sum(len(_layers(encoders, start)) for start in starts) + sum(len(group[0].layers) for group in groups)
     step = _counted(tick, total)
 
-    features, gaps = _watch(path, plan, blocks)
-    original = plan.encoded(features), one_for_all(weight for _, weight in path.conditioned())
-    attempts = [_attempt(path, plan, options, blocks, start, original, step) for start in starts]
+    features, gaps = _watch(path, plan, encoders)
+    original = plan.encoded(path, features), _stand_ins(path)
+    attempts = [_attempt(path, plan, options, encoders, start, original, step) for start in starts]
     best = _shallowest_good(attempts)
     records = [replace(record, gap=gaps[record.name]) for record in best.records]
-    cross, cross_records = _cross_attention(path, plan, best, features, len(blocks), step)
+    cross, cross_records = _text_conditioned(path, plan, best, features, depth, step)
     return Solution(
         erasure=Erasure(path.family.name, best.updates, cross),
         request=request,
@@ -135,24 +139,70 @@ def _edits_diffusion(options: Options) -> bool:
     return options.method != "ErasePro" or options.where != "text encoder"
 
 
-def _starts(options: Options, depth: int) -> list[int]:
-    """Start depths to try; `depth` itself leaves the text encoder alone."""
+def _edited(path: TextPath, options: Options) -> list[list[TextInput]]:
+    """The inputs whose layers may change, those with the same layers together."""
+    groups: dict[tuple[str, ...], list[TextInput]] = {}
+    for text_input in path.inputs if _edits_diffusion(options) else ():
+        pooled = text_input.source.endswith(POOLED)
+        if text_input.edited and not (pooled and options.method == "UCE"):
+            groups.setdefault(text_input.layers, []).append(text_input)
+    return list(groups.values())
+
+
+def _stand_ins(path: TextPath) -> Weights:
+    """One weight for all that read an input, as far as leak and drift can tell."""
+    alone: dict[tuple[str, ...], WeightPair] = {}
+    for text_input in path.inputs:
+        if text_input.layers not in alone:
+            weights = (weight for _, weight in path.conditioned(text_input))
+            # A single weight needs none to stand for it, and wide ones (4096 behind a T5) take long to be factored.
+            one = next(weights) if len(text_input.layers) == 1 else one_for_all(weights)
+            alone[text_input.layers] = one, one
+    return {i.name: {"all": alone[i.layers]} for i in path.inputs}
+
+
+def _starts(options: Options, depth: int, blocks: int) -> list[int]:
+    """Start depths to try; `depth` itself leaves the text encoders alone."""
     if depth == 0 or options.schedule == "joint":
         return [0]
     if options.schedule == "deep only":
         return [depth - 1]
-    spread = torch.linspace(0, depth - 1, min(START_DEPTHS, depth)).round().int().tolist()
+    tries = START_DEPTHS if blocks <= MANY_BLOCKS else FEW_START_DEPTHS
+    spread = torch.linspace(0, depth - 1, min(tries, depth)).round().int().tolist()
     return spread + ([depth] if _edits_diffusion(options) else [])
 
 
-def _layers(blocks: list[EncoderBlock], start: int) -> list[tuple[str, int]]:
-    """Names and depths of the layers that a start depth updates.
+def _started(encoders: list[Encoder], start: int) -> list[tuple[Encoder, int]]:
+    """Every encoder with the depth at which it is updated first: the same share of its blocks in each."""
+    depth = max((len(encoder.blocks) for encoder in encoders), default=0)
+
+    def share(count: int) -> int:
+        return count if start >= depth else round(start * (count - 1) / max(depth - 1, 1))
+
+    return [(encoder, share(len(encoder.blocks))) for encoder in encoders]
+
+
+def _layers(encoders: list[Encoder], start: int) -> list[tuple[str, int, str]]:
+    """Names, depths and encoders of the layers that a start depth updates.
 
     Queries, keys and values where the first change is, since the block's tokens read each other through them before its
     writer can act; and every writer from there on.
     """
-    chosen = [(name, start) for block in blocks[start : start + 1] for name in block.readers]
-    return chosen + [(block.writer, depth) for depth, block in enumerate(blocks) if depth >= start]
+    chosen = []
+    for encoder, first in _started(encoders, start):
+        chosen += [(name, first, encoder.name) for block in encoder.blocks[first : first + 1] for name in block.readers]
+        chosen += [(block.writer, d, encoder.name) for d, block in enumerate(encoder.blocks) if d >= first]
+    return chosen
+
+
+def _streams(encoders: list[Encoder], start: int) -> list[tuple[EncoderBlock, str]]:
+    """Blocks that a start depth updates and whose writer adds to the residual stream, with their encoders."""
+    return [
+        (block, encoder.name)
+        for encoder, first in _started(encoders, start)
+        for block in encoder.blocks[first:]
+        if block.stream is not None
+    ]
 
 
 def _counted(tick: Tick, total: int) -> Callable[[], None]:
@@ -166,20 +216,23 @@ def _counted(tick: Tick, total: int) -> Callable[[], None]:
     return step
 
 
-def _watch(path: TextPath, plan: Plan, blocks: list[EncoderBlock]) -> tuple[Tensor, dict[str, float]]:
+def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> tuple[Features, dict[str, float]]:
     """Features of the batch in the original model, and the gap of every layer."""
     gaps: dict[str, float] = {}
     streams: dict[str, Tensor] = {}
 
-    def hear(name: str, stream: Tensor) -> None:
-        streams[name] = _gap(stream, plan)
+    def hear(name: str, tokens: Tokens, stream: Tensor) -> None:
+        streams[name] = _gap(stream, tokens)
 
-    def watch(name: str, _: Tensor, output: Tensor) -> None:
-        gaps[name] = float((_gap(output, plan) + streams.pop(name, 0)).norm())
+    def watch(name: str, tokens: Tokens, _: Tensor, output: Tensor) -> None:
+        gaps[name] = float((_gap(output, tokens) + streams.pop(name, 0)).norm())
 
-    names = [name for block in blocks for name in (*block.readers, block.writer)]
-    outputs = {path.module(name): partial(watch, name) for name in names}
-    inputs = {path.module(block.stream): partial(hear, block.writer) for block in blocks}
+    names = [(n, e.name) for e in encoders for block in e.blocks for n in (*block.readers, block.writer)]
+    outputs = {path.module(name): partial(watch, name, plan.tokens[encoder]) for name, encoder in names}
+    inputs = {
+        path.module(str(block.stream)): partial(hear, block.writer, plan.tokens[encoder])
+        for block, encoder in _streams(encoders, 0)
+    }
     with hooked(outputs, inputs):
         return path.encode(plan.rows), gaps
 
@@ -191,36 +244,55 @@ class _Attempt:
     trial: Trial
     updates: dict[str, LowRankUpdate]
     records: list[LayerRecord]
+    contexts: list[_Context]
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the linears that read one input, or several, shall do to it."""
+
+    inputs: list[TextInput]
     required: Tensor
-    """`[d, n]`: what is left between targets and anchors behind the text encoder."""
-    context: LowRankUpdate | None
-    """What the text-conditioned linears shall do to their features: each one's update is its weight times this."""
-    reader: Reader | None
+    """`[d, n]`: what is left between targets and anchors behind the text encoders."""
+    update: LowRankUpdate
+    """On features: each linear's own update is its weight times this."""
+    reader: Reader
 
 
 def _attempt(
     path: TextPath,
     plan: Plan,
     options: Options,
-    blocks: list[EncoderBlock],
+    encoders: list[Encoder],
     start: int,
-    original: tuple[Encoded, Tensor],
+    original: tuple[Encoded, Weights],
     step: Callable[[], None],
 ) -> _Attempt:
     work = _Pass(plan, options, step, carry=options.schedule != "joint")
-    chosen = _layers(blocks, start)
     with hooked(
-        {path.module(name): partial(work.solve_layer, name, depth) for name, depth in chosen},
-        {path.module(blocks[d].stream): partial(work.hear_stream, d) for d in range(start, len(blocks))},
+        {path.module(n): partial(work.solve_layer, n, depth, e) for n, depth, e in _layers(encoders, start)},
+        {path.module(str(b.stream)): partial(work.hear_stream, b.writer, e) for b, e in _streams(encoders, start)},
     ):
-        features = path.encode(plan.rows)
-    context, reader, required = None, None, _gap(features, plan)
-    if _edits_diffusion(options):
-        reader = make_reader(features, plan, options)
-        context = reader.update(required)
-        features = features + context(features)
-    trial = _trial(plan, start, original, plan.encoded(features))
-    return _Attempt(trial, work.updates, list(work.records.values()), required, context, reader)
+        features = dict(path.encode(plan.rows))
+    contexts = [_context(plan, options, features, group) for group in _edited(path, options)]
+    for context in contexts:
+        features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
+    trial = _trial(plan, start, original, plan.encoded(path, features))
+    return _Attempt(trial, work.updates, list(work.records.values()), contexts)
+
+
+def _context(plan: Plan, options: Options, features: Features, inputs: list[TextInput]) -> _Context:
+    tokens = [plan.tokens[i.source] for i in inputs]
+    concept = torch.cat([each.concept for each in tokens])
+    exact_rtol = min(each.exact_rtol for each in tokens)
+    reader = make_reader(partial(plan.take, features, inputs), concept, exact_rtol, options)
+    required = _required(plan, features, inputs)
+    return _Context(inputs, required, reader.update(required), reader)
+
+
+def _required(plan: Plan, features: Features, inputs: list[TextInput]) -> Tensor:
+    """What the features of some inputs must gain on the targets to be those of the anchors, `[d, n]`."""
+    return plan.take(features, inputs, "anchor") - plan.take(features, inputs, "target")
 
 
 def _shallowest_good(attempts: list[_Attempt]) -> _Attempt:
@@ -229,31 +301,28 @@ def _shallowest_good(attempts: list[_Attempt]) -> _Attempt:
     return next(attempt for attempt in attempts if attempt.trial.score <= NEARLY * best)
 
 
-def _trial(plan: Plan, start: int, original: tuple[Encoded, Tensor], edited: Encoded) -> Trial:
-    before, weight = original
-    weight = weight.to(edited.features[""].device)
-    weights = [(weight, weight)]
+def _trial(plan: Plan, start: int, original: tuple[Encoded, Weights], edited: Encoded) -> Trial:
+    before, weights = original
     left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
     moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
     return Trial(start, left, max(moved))
 
 
-def _cross_attention(
-    path: TextPath, plan: Plan, best: _Attempt, original: Tensor, depth: int, step: Callable[[], None]
+def _text_conditioned(
+    path: TextPath, plan: Plan, best: _Attempt, original: Features, depth: int, step: Callable[[], None]
 ) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:
-    """The updates of the text-conditioned linears: one reader for all, each with its own outputs."""
+    """The updates of the text-conditioned linears: one reader for all of an input, each with its own outputs."""
     updates: dict[str, LowRankUpdate] = {}
     records: list[LayerRecord] = []
-    if best.context is None or best.reader is None:
-        return updates, records
-    gaps = _gap(original, plan), best.required
-    for name, weight in path.conditioned():
-        update = LowRankUpdate((weight @ best.context.left.to(weight)).cpu(), best.context.right)
-        gap, required = (weight @ g.to(weight) for g in gaps)
-        record = _record(name, depth, required, update, best.reader)
-        records.append(replace(record, gap=float(gap.norm())))
-        updates[name] = update
-        step()
+    for context in best.contexts:
+        gaps = _required(plan, original, context.inputs), context.required
+        for name, weight in path.conditioned(context.inputs[0]):
+            update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
+            gap, required = (weight @ g.to(weight) for g in gaps)
+            record = _record(name, depth, required, update, context.reader)
+            records.append(replace(record, gap=float(gap.norm())))
+            updates[name] = update
+            step()
     return updates, records
 
 
@@ -268,17 +337,17 @@ class _Pass:
     """Whether deeper layers see what shallower ones became."""
     updates: dict[str, LowRankUpdate] = field(default_factory=dict)
     records: dict[str, LayerRecord] = field(default_factory=dict)
-    _stream: dict[int, Tensor] = field(default_factory=dict)
+    _stream: dict[str, Tensor] = field(default_factory=dict)
     _shared: tuple[Tensor, Reader] | None = None
 
-    def hear_stream(self, depth: int, stream: Tensor) -> None:
-        """Keeps what the residual stream adds to the gap of this depth's writer."""
-        self._stream[depth] = _gap(stream, self.plan)
+    def hear_stream(self, writer: str, encoder: str, stream: Tensor) -> None:
+        """Keeps what the residual stream adds to the gap of a writer."""
+        self._stream[writer] = _gap(stream, self.plan.tokens[encoder])
 
-    def solve_layer(self, name: str, depth: int, features: Tensor, output: Tensor) -> Tensor | None:
+    def solve_layer(self, name: str, depth: int, encoder: str, features: Tensor, output: Tensor) -> Tensor | None:
         """Solves a layer on the input it has just had; returns the output it would have had with its update."""
-        reader = self._reader(features)
-        gap = _gap(output, self.plan) + self._stream.pop(depth, 0)
+        reader = self._reader(features, self.plan.tokens[encoder])
+        gap = _gap(output, self.plan.tokens[encoder]) + self._stream.pop(name, 0)
         update = reader.update(gap)
         self.updates[name] = update
         self.records[name] = _record(name, depth, gap, update, reader)
@@ -288,26 +357,33 @@ class _Pass:
         output[: self.plan.felt] += update(features[: self.plan.felt])
         return output
 
-    def _reader(self, features: Tensor) -> Reader:
+    def _reader(self, features: Tensor, tokens: Tokens) -> Reader:
         """Queries, keys and values of a block have the same input, and so the same reader."""
         if self._shared is None or self._shared[0] is not features:
-            self._shared = features, make_reader(features, self.plan, self.options)
+            part = lambda name: take(features, getattr(tokens, name))  # noqa: E731
+            self._shared = features, make_reader(part, tokens.concept, tokens.exact_rtol, self.options)
         return self._shared[1]
 
 
-def make_reader(features: Tensor, plan: Plan, options: Options) -> Reader:
-    """The reader for a layer whose input is `features`, `[rows, tokens, d]`."""
-    target = take(features, plan.target)
+def make_reader(part: Callable[[str], Tensor], concept: Tensor, exact_rtol: float, options: Options) -> Reader:
+    """The reader for layers with one input.
+
+    Args:
+        part: gives the input's columns, `[d, n]`, that are `target`, `exact`, `weighted` or `neutral`.
+        concept: which concept each target column belongs to.
+        exact_rtol: weaker directions of what is exact may move.
+        options: how to solve.
+    """
     if options.method != "ErasePro":
-        return uce_reader(target, take(features, plan.exact))
+        return uce_reader(part("target"), part("exact"))
     return zero_residual_reader(
-        target,
-        preserve=take(features, plan.exact),
-        weighted=take(features, plan.weighted),
-        neutral=take(features, plan.neutral),
-        concept=plan.concept,
+        part("target"),
+        preserve=part("exact"),
+        weighted=part("weighted"),
+        neutral=part("neutral"),
+        concept=concept,
         rtol=RTOL,
-        preserve_rtol=EXACT_RTOL,
+        preserve_rtol=exact_rtol,
         weight=options.preserve_strength,
         price=options.tolerance,
     )
@@ -319,6 +395,6 @@ def _record(name: str, depth: int, required: Tensor, update: LowRankUpdate, read
     )
 
 
-def _gap(output: Tensor, plan: Plan) -> Tensor:
+def _gap(output: Tensor, tokens: Tokens) -> Tensor:
     """What the output must gain on the targets to be that of the anchors, `[d_out, n]`."""
-    return take(output, plan.anchor) - take(output, plan.target)
+    return take(output, tokens.anchor) - take(output, tokens.target)

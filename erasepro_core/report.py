@@ -15,9 +15,9 @@ from torch import Tensor
 from .audit import Check, make_checks
 from .capture import hooked
 from .concept import PromptPair
-from .measure import Encoded, WeightPair, drift, leak, weight_pairs
-from .path import TextPath
-from .plan import Plan, make_plan, take
+from .measure import Encoded, Weights, drift, leak, weight_pairs
+from .path import Features, TextPath
+from .plan import Plan, Tokens, make_plan, take
 from .progressive import Solution
 
 NOT_ERASED = 0.5
@@ -162,15 +162,14 @@ def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
     before, after = _said(solution, original, plan), _said(solution, edited, plan)
     weights = weight_pairs(original, edited)
     residuals = _encoder_residuals(solution, plan, before, after)
-    residuals |= _cross_residuals(solution, plan, before.features, after.features, weights)
-    encoded = plan.encoded(before.features), plan.encoded(after.features)
-    pairs = list(weights.values())
+    residuals |= _conditioned_residuals(solution, plan, original, before.features, after.features, weights)
+    encoded = plan.encoded(original, before.features), plan.encoded(edited, after.features)
     return Report(
         solution=solution,
         residuals=residuals,
-        leak_training=_by_concept(plan, plan.pairs, encoded, pairs),
-        leak_unseen=_by_concept(plan, plan.unseen, encoded, pairs),
-        drift={name: float(drift(group, *encoded, pairs).mean()) for name, group in plan.groups.items()},
+        leak_training=_by_concept(plan, plan.pairs, encoded, weights),
+        leak_unseen=_by_concept(plan, plan.unseen, encoded, weights),
+        drift={name: float(drift(group, *encoded, weights).mean()) for name, group in plan.groups.items()},
         checks=make_checks(solution.request, original),
     )
 
@@ -179,7 +178,7 @@ def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
 class _Said:
     """What a model says to the batch of a plan."""
 
-    features: Tensor
+    features: Features
     target: Mapping[str, Tensor]
     """Outputs at the target columns, residual stream included, by layer name: `[d_out, n]`."""
     anchor: Mapping[str, Tensor]
@@ -194,13 +193,14 @@ def _said(solution: Solution, path: TextPath, plan: Plan) -> _Said:
     def hear(name: str, stream: Tensor) -> None:
         streams[name] = stream.clone()
 
-    def watch(name: str, _: Tensor, output: Tensor) -> None:
+    def watch(name: str, tokens: Tokens, _: Tensor, output: Tensor) -> None:
         whole = output + streams.pop(name) if name in streams else output
-        target[name], anchor[name] = take(whole, plan.target), take(whole, plan.anchor)
+        target[name], anchor[name] = take(whole, tokens.target), take(whole, tokens.anchor)
 
-    blocks = [block for block in path.blocks() if block.writer in updated]
-    outputs = {path.module(name): partial(watch, name) for name in updated}
-    inputs = {path.module(block.stream): partial(hear, block.writer) for block in blocks}
+    blocks = [(block, encoder.name) for encoder in path.encoders for block in encoder.blocks]
+    layers = {n: encoder for block, encoder in blocks for n in (*block.readers, block.writer) if n in updated}
+    outputs = {path.module(name): partial(watch, name, plan.tokens[encoder]) for name, encoder in layers.items()}
+    inputs = {path.module(b.stream): partial(hear, b.writer) for b, _ in blocks if b.stream and b.writer in updated}
     with hooked(outputs, inputs):
         return _Said(path.encode(plan.rows), target, anchor)
 
@@ -215,17 +215,23 @@ def _encoder_residuals(solution: Solution, plan: Plan, before: _Said, after: _Sa
     }
 
 
-def _cross_residuals(
-    solution: Solution, plan: Plan, before: Tensor, after: Tensor, weights: Mapping[str, WeightPair]
+def _conditioned_residuals(
+    solution: Solution,
+    plan: Plan,
+    path: TextPath,
+    before: Features,
+    after: Features,
+    weights: Weights,
 ) -> dict[str, Residual]:
     layers = {record.name: record.kept for record in solution.layers}
-    anchor, target = take(before, plan.anchor), take(before, plan.target)
     residuals = {}
     for name in solution.erasure.diffusion_model:
-        original, edited = weights[name]
-        wanted = original @ anchor.to(original)
-        left = wanted - edited @ take(after, plan.target).to(edited)
-        residuals[name] = _residual(left, wanted - original @ target.to(original), layers[name])
+        inputs = [text_input for text_input in path.inputs if name in text_input.layers]
+        original, edited = weights[inputs[0].name][name]
+        anchor, target = (plan.take(before, inputs, part).to(original) for part in ("anchor", "target"))
+        wanted = original @ anchor
+        left = wanted - edited @ plan.take(after, inputs, "target").to(edited)
+        residuals[name] = _residual(left, wanted - original @ target, layers[name])
     return residuals
 
 
@@ -239,7 +245,7 @@ def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
 
 
 def _by_concept(
-    plan: Plan, pairs: Sequence[PromptPair], encoded: tuple[Encoded, Encoded], weights: list[WeightPair]
+    plan: Plan, pairs: Sequence[PromptPair], encoded: tuple[Encoded, Encoded], weights: Weights
 ) -> tuple[float, ...]:
     left = leak(pairs, *encoded, weights, plan.prefixes).tolist()
     concepts = range(1 + max(pair.concept for pair in pairs))

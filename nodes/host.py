@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,14 +20,18 @@ import torch
 from aiohttp import web
 from comfy.cli_args import args
 from comfy.model_patcher import ModelPatcher, get_key_weight, string_to_seed
+from comfy.quant_ops import QuantizedTensor
 from comfy.sd import CLIP
 from comfy.sd1_clip import SDTokenizer
 from comfy.weight_adapter import LoRAAdapter
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, nn
 
-from ..erasepro_core import EncoderBlock, Erasure, LowRankUpdate, TokenRow, family_of
+from ..erasepro_core import Encoder, Erasure, FamilyError, LowRankUpdate, TextInput, TokenRow, family_of
+from ..erasepro_core.align import POOLED_ROW
 from ..erasepro_core.audit import fingerprint
+from ..erasepro_core.capture import hooked
+from ..erasepro_core.path import Features, Rows
 from ..erasepro_core.plots import PlotError
 
 log = logging.getLogger("erasepro")
@@ -39,57 +45,191 @@ class PromptError(ValueError):
     """A prompt that cannot be captured."""
 
 
+class WeightError(ValueError):
+    """A layer whose weight is kept in a form that cannot be read or patched."""
+
+
 class HostPath:
-    """The way of a prompt through a live MODEL and CLIP; see erasepro_core.plan.TextPath for what each method gives."""
+    """The way of a prompt through a live MODEL and CLIP; see erasepro_core.path.TextPath for what each method gives.
+
+    Raises:
+        FamilyError: the two are of no known family, or do not belong together.
+        WeightError: a layer is quantised in a way that keeps its weight out of reach.
+    """
 
     def __init__(self, model: ModelPatcher, clip: CLIP):
         self.model, self.clip = model, clip
-        self._text_keys = list(clip.cond_stage_model.state_dict())
-        model_keys = list(model.model.state_dict())
-        self.family = family_of(self._text_keys, model_keys)
-        self._conditioned = self.family.conditioned(model_keys)
+        text_keys, model_keys = list(clip.cond_stage_model.state_dict()), list(model.model.state_dict())
+        self.family = family_of(text_keys, model_keys)
+        self.inputs: Sequence[TextInput] = self.family.inputs(text_keys, model_keys)
+        self.encoders: Sequence[Encoder] = [self._running(encoder) for encoder in self.family.encoders(text_keys)]
+        self._frames = {encoder.name: self._frame(encoder) for encoder in self.encoders}
+        self._refuse_unreadable()
+        self._refuse_other_widths()
         for patcher, side in ((model, "MODEL"), (clip.patcher, "CLIP")):
             if patcher.injections or patcher.hook_patches:
                 log.warning(
                     "%s carries LoRAs that act through hooks or injections; ErasePro sees only patched weights.", side
                 )
 
-    def tokenize(self, prompts: Sequence[str]) -> list[TokenRow]:
-        return [self._row(prompt) for prompt in prompts]
+    def tokenize(self, prompts: Sequence[str]) -> list[Rows]:
+        return [self._rows(prompt) for prompt in prompts]
 
-    def encode(self, rows: Sequence[TokenRow]) -> Tensor:
-        # Rows side by side are what the host itself makes of a long prompt: one forward pass for all of them.
-        tokens = {self._tokenizer()[0]: [[(token, 1.0) for token in row.ids] for row in rows]}
-        features = cast(Tensor, self.clip.encode_from_tokens(tokens))
-        return features.reshape(len(rows), -1, features.shape[-1])
+    def encode(self, rows: Sequence[Rows]) -> Features:
+        said: dict[str, Tensor] = {}
 
-    def blocks(self) -> list[EncoderBlock]:
-        blocks = self.family.encoder_blocks(self._text_keys)
-        skip = self.clip.layer_idx
-        return blocks if skip is None or skip >= 0 else blocks[: len(blocks) + skip + 1]
+        def hear(encoder: Encoder, _: object, output: Any) -> None:
+            said[encoder.name] = output[0]
+            if output[1] is not None:
+                said[encoder.pooled] = output[1][:, None]
+
+        # Rows side by side are what the host itself makes of a long prompt: one forward pass for all of them. What it
+        # returns is taken where each encoder gives it, since of pooled vectors it keeps the first row's only.
+        tokens: dict[str, Any] = {key: [] for key in self.clip.tokenize("")}
+        with ExitStack() as stack:
+            for encoder in self.encoders:
+                module = self.module(encoder.name)
+                ids, lengths = _side_by_side([row[encoder.name] for row in rows], module)
+                tokens[encoder.tokens] = ids
+                if min(lengths) < max(lengths):
+                    stack.enter_context(_masked(module))
+            hooks = {self.module(encoder.name): partial(hear, encoder) for encoder in self.encoders}
+            stack.enter_context(hooked(hooks, {}))
+            self.clip.encode_from_tokens(tokens)
+        return {text_input.name: self._features(text_input, said) for text_input in self.inputs}
 
     def module(self, name: str) -> nn.Module:
         return self.clip.cond_stage_model.get_submodule(name)
 
-    def conditioned(self) -> Iterator[tuple[str, Tensor]]:
-        for name in self._conditioned:
+    def conditioned(self, text_input: TextInput) -> Iterator[tuple[str, Tensor]]:
+        for name in text_input.layers:
             yield name, effective_weight(self.model, f"{name}.weight")
 
-    def _tokenizer(self) -> tuple[str, Any]:
-        """Name of the token list and the tokenizer that fills it."""
-        outer = self.clip.tokenizer
-        return outer.clip_name, getattr(outer, outer.clip)
+    def _running(self, encoder: Encoder) -> Encoder:
+        """The encoder without the blocks that clip skip, or the family's own habit, leaves unused."""
+        count = len(encoder.blocks)
+        if any(encoder.pooled in text_input.parts for text_input in self.inputs):
+            return encoder  # the pooled vector comes from the last block whatever is skipped
+        layer, index, _ = cast(Any, self.module(encoder.name)).options_default
+        if self.clip.layer_idx is not None:
+            layer, index = ("hidden" if abs(self.clip.layer_idx) <= count else "last"), self.clip.layer_idx
+        if layer != "hidden":
+            return encoder
+        return replace(encoder, blocks=encoder.blocks[: index + 1 if index >= 0 else count + index + 1])
 
-    def _row(self, prompt: str) -> TokenRow:
-        name, tokenizer = self._tokenizer()
-        chunks = self.clip.tokenize(prompt, disable_weights=True)[name]
+    def _features(self, text_input: TextInput, said: Mapping[str, Tensor]) -> Tensor:
+        """What the layers of an input read, put together as the host does it."""
+        device = comfy.model_management.get_torch_device()
+        like = said[text_input.source]
+        parts = [like.new_zeros(*like.shape[:2], p) if isinstance(p, int) else said[p] for p in text_input.parts]
+        features = torch.cat(parts, dim=-1).to(device, torch.float32)
+        width = self._layer_width(text_input)
+        features = nn.functional.pad(features, (0, width - features.shape[-1]))
+        return features if text_input.norm is None else self._normed(features, text_input.norm)
+
+    def _layer_width(self, text_input: TextInput) -> int:
+        return cast(Any, self.model.model.get_submodule(text_input.layers[0])).in_features
+
+    def _refuse_other_widths(self) -> None:
+        """Raises FamilyError when the features of the CLIP are not as wide as what the layers of the MODEL read."""
+        own = {e.name: cast(Any, self.module(e.blocks[0].readers[0])).in_features for e in self.encoders}
+        own |= {encoder.pooled: own[encoder.name] for encoder in self.encoders}
+        for text_input in self.inputs:
+            said = sum(part if isinstance(part, int) else own[part] for part in text_input.parts)
+            read = self._layer_width(text_input)
+            if said > read or (said < read and not text_input.filled):
+                raise FamilyError(
+                    f"this CLIP ({', '.join(e.name for e in self.encoders)}) gives features of {said} values, but "
+                    f"{text_input.layers[0]} of this MODEL reads {read}. Connect MODEL and CLIP of one checkpoint, "
+                    "with all of its text encoders. Nothing was changed."
+                )
+
+    def _normed(self, features: Tensor, name: str) -> Tensor:
+        """The features behind an RMS norm of the diffusion model."""
+        weight = effective_weight(self.model, f"{name}.weight")
+        return nn.functional.rms_norm(features, weight.shape, weight, self.model.model.get_submodule(name).eps)
+
+    def _tokenizer(self, encoder: Encoder) -> Any:
+        """The host's tokenizer of one encoder."""
+        outer = self.clip.tokenizer
+        return getattr(outer, encoder.name, None) or getattr(outer, f"clip_{encoder.name}")
+
+    def _frame(self, encoder: Encoder) -> tuple[int, int]:
+        """How many tokens the host puts in front of the words and behind them: BOS, EOS, a template."""
+        tokenizer = self._tokenizer(encoder)
+        if tokenizer.end_token is not None:
+            return tokenizer.tokens_start, 1
+        empty, some = ([token for token, _ in self.clip.tokenize(text)[encoder.tokens][0]] for text in ("", "a"))
+        lead = next((i for i, (x, y) in enumerate(zip(empty, some, strict=False)) if x != y), len(empty))
+        return lead, len(empty) - lead
+
+    def _rows(self, prompt: str) -> Rows:
+        said = self.clip.tokenize(_without_emphasis(prompt))
+        rows = {encoder.name: self._row(prompt, encoder, said[encoder.tokens]) for encoder in self.encoders}
+        return rows | {encoder.pooled: POOLED_ROW for encoder in self.encoders}
+
+    def _row(self, prompt: str, encoder: Encoder, chunks: list[list[tuple[int, float]]]) -> TokenRow:
+        tokenizer, (lead, tail) = self._tokenizer(encoder), self._frames[encoder.name]
         if len(chunks) > 1:
             raise PromptError(
                 f"{prompt!r} has {_words(tokenizer, chunks)} tokens; a concept and its sentence must fit into one "
                 f"chunk of {tokenizer.max_length}. Shorten the name, its alias or its anchor."
             )
         ids = tuple(token for token, _ in chunks[0])
-        return TokenRow(ids, tokenizer.tokens_start, ids.index(tokenizer.end_token, tokenizer.tokens_start))
+        end = len(ids) - tail if tokenizer.end_token is None else ids.index(tokenizer.end_token, lead)
+        # Padding that is masked and that nobody reads would be most of the work (512 tokens a prompt for Wan).
+        masked = cast(Any, self.module(encoder.name)).enable_attention_masks and not encoder.padding
+        return TokenRow(ids[: end + tail] if masked else ids, lead, end, tail)
+
+    def _refuse_unreadable(self) -> None:
+        """Raises WeightError for a layer of either side whose weight is not a matrix of numbers to the host."""
+        layers = [name for text_input in self.inputs for name in text_input.layers]
+        blocks = [block for encoder in self.encoders for block in encoder.blocks]
+        written = [name for block in blocks for name in (*block.readers, block.writer)]
+        sides = (self.model.model, layers, "MODEL"), (self.clip.cond_stage_model, written, "CLIP")
+        for root, names, side in sides:
+            for name in names:
+                _refuse_packed(root.get_submodule(name), name, side)
+
+
+def _without_emphasis(prompt: str) -> str:
+    """The prompt with its parentheses as plain characters: emphasis is no part of a concept."""
+    plain = prompt.replace(r"\(", "(").replace(r"\)", ")")
+    return plain.replace("(", r"\(").replace(")", r"\)")
+
+
+def _side_by_side(rows: Sequence[TokenRow], module: nn.Module) -> tuple[list[list[tuple[int, float]]], list[int]]:
+    """The rows as the host's encoder takes them, all of one length, and the length of each."""
+    lengths = [len(row.ids) for row in rows]
+    fill = cast(Any, module).special_tokens.get("pad", 0)
+    ids = [[*row.ids, *[fill] * (max(lengths) - len(row.ids))] for row in rows]
+    return [[(token, 1.0) for token in row] for row in ids], lengths
+
+
+@contextmanager
+def _masked(module: Any) -> Iterator[None]:
+    """Keeps an encoder from looking at what was filled up behind a row, so that each says what it says alone."""
+    before, module.enable_attention_masks = module.enable_attention_masks, True
+    try:
+        yield
+    finally:
+        module.enable_attention_masks = before
+
+
+def _refuse_packed(layer: nn.Module, name: str, side: str) -> None:
+    """Raises WeightError unless the layer's weight is a plain matrix, or one that the host itself can unpack."""
+    weight = cast(Any, layer).weight
+    shape = getattr(layer, "out_features", None), getattr(layer, "in_features", None)
+    if isinstance(weight, QuantizedTensor):
+        return
+    plain = type(weight) in (Tensor, nn.Parameter) and weight.is_floating_point() and tuple(weight.shape) == shape
+    if not plain:
+        found = f"a {type(weight).__name__} of {weight.dtype} {list(weight.shape)}" if weight is not None else "none"
+        raise WeightError(
+            f"the weight of {name} in this {side} should be a matrix {shape[0]} x {shape[1]}, but is {found}: a form "
+            "of quantisation, such as GGUF or 4 bits, that ErasePro cannot read. Load the model in fp16, bf16 or fp8. "
+            "Nothing was changed."
+        )
 
 
 def effective_weight(patcher: ModelPatcher, key: str) -> Tensor:
@@ -103,7 +243,7 @@ def effective_weight(patcher: ModelPatcher, key: str) -> Tensor:
     elif key in patcher.backup:
         stored = patcher.backup[key].weight
     weight = stored.to(comfy.model_management.get_torch_device())
-    if hasattr(weight, "dequantize") and type(weight) is not torch.nn.Parameter and type(weight) is not Tensor:
+    if isinstance(weight, QuantizedTensor):
         weight = weight.dequantize()
     weight = weight.to(torch.float32, copy=True)
     if convert is not None:

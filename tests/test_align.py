@@ -2,7 +2,16 @@
 
 import pytest
 
-from erasepro_core.align import PADDING_OFFSETS, TokenRow, align, content_positions, measured_positions
+from erasepro_core.align import (
+    PADDING_OFFSETS,
+    POOLED_ROW,
+    TokenRow,
+    align,
+    content_positions,
+    measured_positions,
+    name_positions,
+    words_before,
+)
 
 BOS, EOS = 49406, 49407
 
@@ -122,3 +131,30 @@ def test_positions_of_a_prompt_leave_bos_out_and_stop_at_the_end_of_the_chunk(ro
     assert measured_positions(short) == [1, 2, 3, 4, 5, 7, 11, 19, 35]
     assert measured_positions(full) == [*range(1, 77)]
     assert short.ids[0] == BOS
+
+
+def test_a_pooled_vector_is_one_token_that_answers_to_one_token():
+    assert align(POOLED_ROW, POOLED_ROW, (0, 0)).columns == ((0, 0),)
+    assert measured_positions(POOLED_ROW) == content_positions(POOLED_ROW) == name_positions(POOLED_ROW) == [0]
+
+
+def test_the_end_of_a_template_is_suffix_and_a_row_may_end_with_its_last_word():
+    """A language model's prompt: 7 8 | words | 9 9, and one without anything behind the words."""
+    target, anchor = TokenRow((7, 8, 1, 2, 3, 9, 9), 2, 5, 2), TokenRow((7, 8, 1, 4, 9, 9), 2, 4, 2)
+    assert align(target, anchor, (1, 1)).columns == ((3, 3), (4, 3), (5, 4), (6, 5))
+    bare, short = TokenRow((7, 1, 2, 3), 1, 4, 0), TokenRow((7, 1, 4), 1, 3, 0)
+    assert align(bare, short, (1, 1)).columns == ((2, 2), (3, 2))
+    assert align(bare, TokenRow((7, 1), 1, 2, 0), (1, 1)).columns == ((2, 1), (3, 1))
+
+
+def test_padding_that_nothing_reads_is_left_out(row):
+    t, a = row("a cat"), row("a dog")
+    assert not align(t, a, (1, 1), padding=False).padding
+    assert measured_positions(t, padding=False) == content_positions(t)
+
+
+def test_a_space_before_the_concept_is_no_word_of_its_own():
+    """Byte-pair tokenizers of language models read the space at the end of `a photo of a ` as a token."""
+    sentence, prefix = TokenRow((5, 6, 40), 0, 3, 0), TokenRow((5, 6, 220), 0, 3, 0)
+    assert words_before(sentence, prefix) == 2
+    assert words_before(sentence, TokenRow((5, 6), 0, 2, 0)) == 2

@@ -2,7 +2,8 @@
 
 import pytest
 
-from erasepro_core.families import FAMILIES, FamilyError, family_of
+from erasepro_core.families import FamilyError, family_of
+from erasepro_core.families.sd1 import SD1
 
 TEXT = "clip_l.transformer.text_model.encoder.layers.{}.{}.weight"
 CLIP = [TEXT.format(n, part) for n in range(12) for part in ("self_attn.k_proj", "self_attn.v_proj", "mlp.fc2")]
@@ -17,30 +18,31 @@ def test_a_model_with_clip_l_and_cross_attention_is_sd1():
 
 
 @pytest.mark.parametrize(
-    ("text", "diffusion"),
+    ("text", "diffusion", "message"),
     [
-        ([], UNET),
-        (CLIP, []),
-        ([key.replace("clip_l", "clip_h") for key in CLIP], UNET),
-        ([*CLIP, "clip_g.transformer.text_model.encoder.layers.0.mlp.fc2.weight"], UNET),
-        (CLIP, [*UNET, "diffusion_model.label_emb.0.0.weight"]),
+        ([], UNET, r"Stable Diffusion 1.x with clip_l.*The CLIP has no text encoder"),
+        (CLIP, [], r"of no family that ErasePro knows \(Stable Diffusion 1.x.*no weights"),
+        ([key.replace("clip_l", "clip_q") for key in CLIP], UNET, r"The CLIP has clip_q\. Connect"),
+        (
+            [*CLIP, "clip_q.transformer.text_model.encoder.layers.0.mlp.fc2.weight"],
+            UNET,
+            r"The CLIP has clip_l, clip_q",
+        ),
     ],
 )
-def test_what_is_of_no_family_is_described(text, diffusion):
-    with pytest.raises(
-        FamilyError, match=r"of no family that ErasePro knows \(sd1\). The text encoder has .*; the diff"
-    ):
+def test_what_is_of_no_family_is_described(text, diffusion, message):
+    with pytest.raises(FamilyError, match=message):
         family_of(text, diffusion)
 
 
 def test_blocks_come_in_execution_order():
-    blocks = FAMILIES[0].encoder_blocks(sorted(CLIP))
+    blocks = SD1().encoders(sorted(CLIP))[0].blocks
     assert [block.writer.split(".")[5] for block in blocks] == [str(n) for n in range(12)]
     assert blocks[11].readers == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "qkv")
 
 
 def test_lora_names_are_those_that_stock_loaders_read():
-    family = FAMILIES[0]
+    family = SD1()
     encoder, cross = TEXT.format(3, "mlp.fc2").removesuffix(".weight"), CROSS.format("input_blocks.1.1", "k")
     assert family.lora_name("text_encoder", encoder) == "lora_te_text_model_encoder_layers_3_mlp_fc2"
     name = family.lora_name("diffusion_model", cross.removesuffix(".weight"))
@@ -50,7 +52,7 @@ def test_lora_names_are_those_that_stock_loaders_read():
 def test_cross_attention_comes_in_execution_order_and_self_attention_not_at_all():
     places = [
         name.removeprefix("diffusion_model.").replace(".transformer_blocks.0.attn2.to", "")
-        for name in FAMILIES[0].conditioned(UNET)
+        for name in SD1().inputs(CLIP, UNET)[0].layers
     ]
     assert places == [
         "input_blocks.1.1_k",

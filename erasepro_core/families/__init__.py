@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .base import EncoderBlock, Family
+from .base import POOLED, Encoder, EncoderBlock, Family, TextInput, names_of
 from .sd1 import SD1
+from .sd2 import SD2
+from .sdxl import SDXL, SDXLRefiner
 
-__all__ = ["FAMILIES", "EncoderBlock", "Family", "FamilyError", "family_of"]
+__all__ = ["FAMILIES", "POOLED", "Encoder", "EncoderBlock", "Family", "FamilyError", "TextInput", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (SD1(),)
+FAMILIES: tuple[Family, ...] = (SD1(), SD2(), SDXL(), SDXLRefiner())
 
 
 class FamilyError(ValueError):
@@ -20,16 +22,35 @@ def family_of(text_encoder: Collection[str], diffusion_model: Collection[str]) -
     """The family of a model, from the names of its weights.
 
     Raises:
-        FamilyError: none recognises the two together; the message says what was found on either side.
+        FamilyError: none recognises the diffusion model, or its text encoders are not those in the CLIP; the message
+            says what was found on either side.
     """
-    for family in FAMILIES:
-        if family.recognises(text_encoder, diffusion_model):
+    candidates = [family for family in FAMILIES if family.is_model(diffusion_model)]
+    if not candidates:
+        raise FamilyError(
+            f"this MODEL is of no family that ErasePro knows ({', '.join(f.title for f in FAMILIES)}): "
+            f"it has {_roots(diffusion_model)}. Nothing was changed."
+        )
+    found = names_of(text_encoder)
+    for family in candidates:
+        if _fits(family, found):
             return family
+    wanted = "; or ".join(f"{family.title} with {_spoken(family)}" for family in candidates)
     raise FamilyError(
-        f"this MODEL and CLIP are of no family that ErasePro knows ({', '.join(f.name for f in FAMILIES)}). "
-        f"The text encoder has {_roots(text_encoder)}; the diffusion model has {_roots(diffusion_model)}. "
-        "Connect MODEL and CLIP of one checkpoint of a known family."
+        f"this CLIP does not belong to this MODEL. The MODEL can be {wanted}. "
+        f"The CLIP has {', '.join(sorted(found)) or 'no text encoder'}. Connect MODEL and CLIP of one checkpoint."
     )
+
+
+def _fits(family: Family, found: set[str]) -> bool:
+    """Whether the encoders are the family's, but for those that may be absent."""
+    known, must = set(family.encoder_names), set(family.encoder_names) - set(family.optional)
+    return bool(found) and must <= found <= known
+
+
+def _spoken(family: Family) -> str:
+    """The encoders of a family, in words."""
+    return " and ".join(f"{name} (or without)" if name in family.optional else name for name in family.encoder_names)
 
 
 def _roots(keys: Collection[str]) -> str:

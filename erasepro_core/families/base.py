@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar
+
+POOLED = ".pooled"
+"""Behind an encoder's name: the one vector that it makes of a whole prompt."""
 
 
 @dataclass(frozen=True)
@@ -15,32 +18,98 @@ class EncoderBlock:
     """Linears that read a token for the attention: queries, keys and values."""
     writer: str
     """The last linear that writes to the residual stream."""
-    stream: str
-    """The module whose input is the residual stream that the writer adds to."""
+    stream: str | None
+    """The module whose input is the residual stream that the writer adds to; None where a norm stands between the two,
+    so that only the writer's own output can be brought to the anchor's."""
 
 
-class Family(Protocol):
-    """A model family: how to tell it and where text goes in it."""
+@dataclass(frozen=True)
+class Encoder:
+    """One text encoder of a CLIP."""
 
     name: str
+    """Its module in the CLIP."""
+    tokens: str
+    """The name under which the host's tokenizer gives its tokens."""
+    blocks: tuple[EncoderBlock, ...]
+    """In execution order."""
+    absolute: bool = False
+    """Whether a token's position is part of its feature, so that target and anchor must stand at the same one."""
+    padding: bool = True
+    """Whether anything reads what stands behind the end token."""
+    causal: bool = True
+    """Whether a token feels only those before it. Where it feels all, nothing of a row stays unless all of it does."""
+    loose: bool = False
+    """Whether a few tokens of the empty prompt stand for all, and weak directions of what is preserved may move: the
+    rule that SD1's figures were measured with (docs/decisions/0010)."""
 
-    def recognises(self, text_encoder: Collection[str], diffusion_model: Collection[str]) -> bool:
-        """Whether both sides, given by the names of their weights, are of this family."""
-        ...
+    @property
+    def pooled(self) -> str:
+        """Name of its pooled vector."""
+        return self.name + POOLED
 
-    def encoder_blocks(self, text_encoder: Collection[str]) -> list[EncoderBlock]:
-        """Blocks of the text encoder in execution order."""
-        ...
 
-    def conditioned(self, diffusion_model: Collection[str]) -> list[str]:
-        """Linears of the diffusion model that read the text features, in execution order."""
-        ...
+@dataclass(frozen=True)
+class TextInput:
+    """One way by which text enters the diffusion model, and the linears that read it."""
+
+    name: str
+    parts: tuple[str | int, ...]
+    """Whose features stand side by side in it: names of encoders or of their pooled vectors, or a number of zeros where
+    the host has them instead of an encoder that is not there. All parts have the same tokens."""
+    layers: tuple[str, ...]
+    """Linears of the diffusion model, in execution order. Inputs with the same layers are solved together."""
+    norm: str | None = None
+    """The norm of the diffusion model that the features go through before the layers."""
+    filled: bool = False
+    """Whether the layers read more than the text: zeros, or sizes behind a pooled vector."""
+    edited: bool = True
+    """Whether the layers may change; False where they read something else too, and are measured only."""
+
+    @property
+    def source(self) -> str:
+        """The part whose tokens stand for all."""
+        return next(part for part in self.parts if isinstance(part, str))
+
+
+class Family:
+    """A model family: how to tell it and where text goes in it. Each is a subclass that says so."""
+
+    name: ClassVar[str]
+    """Short, and kept forever: files carry it."""
+    title: ClassVar[str]
+    """As artists know it."""
+    encoder_names: ClassVar[tuple[str, ...]]
+    """The text encoders that its models use, by their names in the CLIP."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Those of them that may be absent."""
+    reads: ClassVar[tuple[str, ...]]
+    """The layers of the diffusion model that an erasure changes, for people to read."""
+
+    def is_model(self, diffusion_model: Collection[str]) -> bool:
+        """Whether a diffusion model, given by the names of its weights, is of this family."""
+        raise NotImplementedError
+
+    def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
+        """The text encoders that are there, with all their blocks."""
+        raise NotImplementedError
+
+    def inputs(self, text_encoder: Collection[str], diffusion_model: Collection[str]) -> list[TextInput]:
+        """The ways by which text enters the diffusion model."""
+        raise NotImplementedError
 
     def lora_name(self, side: str, name: str) -> str:
         """What a LoRA file calls a layer: what stands before `.lora_up.weight`, as stock loaders read it.
+
+        Here the name that ComfyUI understands for every layer of every model.
 
         Args:
             side: `text_encoder` or `diffusion_model`.
             name: the layer's name on that side.
         """
-        ...
+        return {"text_encoder": f"text_encoders.{name}", "diffusion_model": name}[side]
+
+
+def names_of(text_encoder: Collection[str]) -> set[str]:
+    """The encoders of a CLIP, from the names of its weights."""
+    return {key.partition(".")[0] for key in text_encoder}

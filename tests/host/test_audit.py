@@ -61,7 +61,7 @@ def test_it_says_what_the_report_says_without_the_original_weights(report, befor
     live = guard(REQUEST, report.checks, after, 0.3)
     pairs, prefixes = matched(before, [check.pair for check in report.checks])
     prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    weights = list(weight_pairs(before, after).values())
+    weights = weight_pairs(before, after)
     full = leak(pairs, read(before, prompts), read(after, prompts), weights, prefixes)
     for finding, exact in zip(live.findings, full.tolist(), strict=True):
         assert finding.leak == pytest.approx(exact, abs=0.06)
@@ -79,7 +79,8 @@ def test_a_lora_that_moves_everything_is_no_leak(host, report, erased, mini):
 def test_a_live_model_that_says_nothing_does_not_pass(report, host, erased):
     """No output at all has no contrast either; 0 by 0 must not count as erased."""
     model = erased[0].clone()
-    for name, weight in host.HostPath(*erased).conditioned():
+    path = host.HostPath(*erased)
+    for name, weight in path.conditioned(path.inputs[0]):
         model.add_patches({f"{name}.weight": ("diff", (-weight,))})
     found = guard(REQUEST, report.checks, host.HostPath(model, erased[1]), 0.3)
     assert not found.passed

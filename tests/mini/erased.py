@@ -140,7 +140,7 @@ class Evaluation:
     def _text(self, edited: Subject) -> dict[str, Any]:
         """Leak and drift, from the text features and the weights that read them."""
         before, after = (self._host.HostPath(s.model, s.clip) for s in (self.original, edited))
-        weights = list(self._measure.weight_pairs(before, after).values())
+        weights = self._measure.weight_pairs(before, after)
 
         def leak(patterns: Callable[[Edit], Sequence[str]], names: Callable[[Edit], Sequence[str]]) -> float:
             pairs = [

@@ -1,0 +1,1 @@
+"""Tiny models of every family, of the host's own classes."""
