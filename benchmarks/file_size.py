@@ -1,103 +1,34 @@
 """How large the file of one erased concept is at SD1.5's real shapes. Weights are random: nothing is downloaded.
 
-`python -m benchmarks.file_size` prints ranks, sizes and times. The text encoder is the host's own CLIP-L; of the UNet
-only the text-conditioned linears exist, at their real names and shapes.
+`python -m benchmarks.file_size` prints ranks, sizes and times.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
 
+from erasepro_core import Options, parse_request
+from erasepro_core.files import pack as packed
 from tests import pack
 
-pack.comfy_on_cpu()
+from .real_size import model_of
 
-import comfy.sd  # noqa: E402
-from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer  # noqa: E402
-from comfy.supported_models_base import ClipTarget  # noqa: E402
-
-from erasepro_core import Options, check, parse_request, solve_request  # noqa: E402
-from erasepro_core.files import pack as packed  # noqa: E402
-
-BLOCKS = {
-    320: ("input_blocks.1.1", "input_blocks.2.1", *(f"output_blocks.{n}.1" for n in (9, 10, 11))),
-    640: ("input_blocks.4.1", "input_blocks.5.1", *(f"output_blocks.{n}.1" for n in (6, 7, 8))),
-    1280: ("input_blocks.7.1", "input_blocks.8.1", "middle_block.1", *(f"output_blocks.{n}.1" for n in (3, 4, 5))),
-}
-WIDTH = 768
 REQUESTS = {
     "style, one name": parse_request("Van Gogh -> an artist", "style", "Monet\nPicasso\nRembrandt"),
     "object, three names": parse_request("cat | kitten | feline -> dog", "object", "horse\nbird\nfox"),
 }
 
 
-def conditioned() -> dict[str, Tensor]:
-    """Every K and V weight of SD1.5's UNet, random."""
-    generator = torch.Generator().manual_seed(1)
-    return {
-        f"diffusion_model.{block}.transformer_blocks.0.attn2.to_{kv}": torch.randn(width, WIDTH, generator=generator)
-        * WIDTH**-0.5
-        for width, blocks in BLOCKS.items()
-        for block in blocks
-        for kv in "kv"
-    }
-
-
-def random_clip() -> comfy.sd.CLIP:
-    """CLIP-L with the spread of its initialisation."""
-    clip = comfy.sd.CLIP(ClipTarget(SD1Tokenizer, SD1ClipModel), model_options={"dtype": torch.float32})
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in clip.cond_stage_model.named_parameters():
-            if weight.ndim == 2:
-                size = 0.02 if "embedding" in name else weight.shape[1] ** -0.5
-                weight.copy_(torch.randn(weight.shape, generator=generator) * size)
-            else:
-                weight.fill_(
-                    1.0 if name.endswith("norm.weight") or "norm1.weight" in name or "norm2.weight" in name else 0
-                )
-    return clip
-
-
-def path_of(clip: comfy.sd.CLIP, weights: dict[str, Tensor], family):
-    """A text path without a diffusion model: the host's own for the text, given weights for the rest."""
-    host = pack.module("nodes.host")
-
-    class Path(host.HostPath):
-        def __init__(self) -> None:
-            self.clip, self.family = clip, family
-            self._text_keys = list(clip.cond_stage_model.state_dict())
-
-        def conditioned(self) -> Iterator[tuple[str, Tensor]]:
-            yield from weights.items()
-
-    return Path()
-
-
 def main() -> None:
     """Prints one line for each request and precision."""
-    from comfy.weight_adapter import LoRAAdapter
-
-    from erasepro_core.families import FAMILIES
-
-    clip, weights = random_clip(), conditioned()
-    family = next(each for each in FAMILIES if each.name == "sd1")
-    path = path_of(clip, weights, family)
+    model, clip = model_of("sd1")
     for name, request in REQUESTS.items():
         began = time.perf_counter()
-        solution = solve_request(request, Options(), path)
-        edited = clip.clone()
-        updates = solution.erasure.text_encoder.items()
-        edited.patcher.add_patches(
-            {f"{n}.weight": LoRAAdapter(set(), (u.left, u.right, *[None] * 4)) for n, u in updates}
-        )
-        changed = {n: w + solution.erasure.diffusion_model[n].dense() for n, w in weights.items()}
-        report = check(solution, path, path_of(edited, changed, family))
+        report = pack.module("nodes.solve").solve_and_check(model, clip, request, Options())
+        solution = report.solution
         ranks = [record.rank for record in solution.layers]
         print(f"{name}: start {solution.start}, ranks {min(ranks)} to {max(ranks)}, leak {report.leak_unseen[0]:.3f}, "
               f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip

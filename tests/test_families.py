@@ -1,8 +1,10 @@
 """Families are told by the names of their weights."""
 
+from pathlib import Path
+
 import pytest
 
-from erasepro_core.families import FamilyError, family_of
+from erasepro_core.families import FAMILIES, FamilyError, family_of
 from erasepro_core.families.sd1 import SD1
 
 TEXT = "clip_l.transformer.text_model.encoder.layers.{}.{}.weight"
@@ -63,3 +65,25 @@ def test_cross_attention_comes_in_execution_order_and_self_attention_not_at_all(
         "output_blocks.3.1_k",
         "output_blocks.3.1_v",
     ]
+
+
+def test_the_table_in_readme_is_that_of_the_families():
+    lines = ["| model | text encoders | changed in the diffusion model |", "| --- | --- | --- |"]
+    for family in FAMILIES:
+        encoders = ", ".join(f"{n} (or without)" if n in family.optional else n for n in family.encoder_names)
+        lines.append(f"| {family.title} | {encoders} | {', '.join(f'`{layer}`' for layer in family.reads)} |")
+    table = "\n".join(lines)
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert table in readme, f"README.md, 'Which models', must have this table:\n{table}"
+
+
+def test_every_family_has_a_name_of_its_own():
+    assert len({family.name for family in FAMILIES}) == len({family.title for family in FAMILIES}) == len(FAMILIES)
+
+
+def test_a_clip_without_an_encoder_that_the_model_needs_is_told_which():
+    unet = [*UNET, "diffusion_model.label_emb.0.0.weight"]
+    with pytest.raises(FamilyError, match=r"XL with clip_l and clip_g; or .*Refiner with clip_g.* CLIP has clip_l\."):
+        family_of(CLIP, unet)
+    both = [*CLIP, *(key.replace("clip_l", "clip_g") for key in CLIP)]
+    assert family_of(both, unet).name == "sdxl"

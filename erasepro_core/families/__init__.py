@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .base import POOLED, Encoder, EncoderBlock, Family, TextInput, names_of
+from .flux import Flux
+from .hunyuan_dit import HunyuanDiT
+from .lumina2 import Lumina2, ZImage
+from .pixart import PixArt
+from .qwen_image import QwenImage
 from .sd1 import SD1
 from .sd2 import SD2
+from .sd3 import SD3
 from .sdxl import SDXL, SDXLRefiner
+from .wan import Wan
 
 __all__ = ["FAMILIES", "POOLED", "Encoder", "EncoderBlock", "Family", "FamilyError", "TextInput", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (SD1(), SD2(), SDXL(), SDXLRefiner())
+FAMILIES: tuple[Family, ...] = (
+    SD1(),
+    SD2(),
+    SDXL(),
+    SDXLRefiner(),
+    SD3(),
+    Flux(),
+    PixArt(),
+    HunyuanDiT(),
+    Lumina2(),
+    ZImage(),
+    QwenImage(),
+    Wan(),
+)
 
 
 class FamilyError(ValueError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
 
 from .base import Encoder
 from .encoders import clip_encoder
@@ -13,10 +12,10 @@ from .unet import UNetFamily, reads_pooled
 class SD1(UNetFamily):
     """The family that a model is in when CLIP-L alone speaks to `attn2` of a UNet."""
 
-    name: ClassVar[str] = "sd1"
-    title: ClassVar[str] = "Stable Diffusion 1.x"
-    encoder_names: ClassVar[tuple[str, ...]] = ("clip_l",)
-    lora_prefixes: ClassVar[dict[str, str]] = {"clip_l": "lora_te"}
+    name = "sd1"
+    title = "Stable Diffusion 1.x"
+    encoder_names = ("clip_l",)
+    lora_prefixes = ("lora_te",)
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         return super().is_model(diffusion_model) and not reads_pooled(diffusion_model)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from .unet import UNetFamily
 
 
@@ -13,7 +11,7 @@ class SD2(UNetFamily):
     `label_emb` of its unCLIP variants reads pictures, not text.
     """
 
-    name: ClassVar[str] = "sd2"
-    title: ClassVar[str] = "Stable Diffusion 2.x"
-    encoder_names: ClassVar[tuple[str, ...]] = ("clip_h",)
-    lora_prefixes: ClassVar[dict[str, str]] = {"clip_h": "lora_te"}
+    name = "sd2"
+    title = "Stable Diffusion 2.x"
+    encoder_names = ("clip_h",)
+    lora_prefixes = ("lora_te",)

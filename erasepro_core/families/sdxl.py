@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
 
 from .base import POOLED, TextInput
 from .unet import POOLED_LAYER, UNetFamily, reads_pooled
@@ -12,11 +11,11 @@ from .unet import POOLED_LAYER, UNetFamily, reads_pooled
 class SDXL(UNetFamily):
     """CLIP-L and CLIP-G side by side, read at their last blocks but one, and the pooled vector of CLIP-G."""
 
-    name: ClassVar[str] = "sdxl"
-    title: ClassVar[str] = "Stable Diffusion XL"
-    encoder_names: ClassVar[tuple[str, ...]] = ("clip_l", "clip_g")
-    reads: ClassVar[tuple[str, ...]] = (*UNetFamily.reads, "label_emb.0.0")
-    lora_prefixes: ClassVar[dict[str, str]] = {"clip_l": "lora_te1", "clip_g": "lora_te2"}
+    name = "sdxl"
+    title = "Stable Diffusion XL"
+    encoder_names = ("clip_l", "clip_g")
+    reads = (*UNetFamily.reads, "label_emb.0.0")
+    lora_prefixes = ("lora_te1", "lora_te2")
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         return super().is_model(diffusion_model) and reads_pooled(diffusion_model)
@@ -29,7 +28,7 @@ class SDXL(UNetFamily):
 class SDXLRefiner(SDXL):
     """The refiner: the same, with CLIP-G alone."""
 
-    name: ClassVar[str] = "sdxl_refiner"
-    title: ClassVar[str] = "Stable Diffusion XL Refiner"
-    encoder_names: ClassVar[tuple[str, ...]] = ("clip_g",)
-    lora_prefixes: ClassVar[dict[str, str]] = {"clip_g": "lora_te"}
+    name = "sdxl_refiner"
+    title = "Stable Diffusion XL Refiner"
+    encoder_names = ("clip_g",)
+    lora_prefixes = ("lora_te",)

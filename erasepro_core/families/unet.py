@@ -21,9 +21,9 @@ _ORDER = ("input_blocks", "middle_block", "output_blocks")
 class UNetFamily(Family):
     """CLIPs that speak to `attn2` of a UNet, side by side where there are several."""
 
-    reads: ClassVar[tuple[str, ...]] = ("attn2.to_k", "attn2.to_v")
-    lora_prefixes: ClassVar[dict[str, str]]
-    """What LoRA files call each encoder."""
+    reads = ("attn2.to_k", "attn2.to_v")
+    lora_prefixes: ClassVar[tuple[str, ...]]
+    """What LoRA files call each of `encoder_names`."""
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         return bool(cross_attention(diffusion_model))
@@ -36,9 +36,10 @@ class UNetFamily(Family):
 
     def lora_name(self, side: str, name: str) -> str:
         encoder, _, layer = name.partition(".transformer.")
+        prefixes = dict(zip(self.encoder_names, self.lora_prefixes, strict=True))
         # The UNet's own names, not those of diffusers: stock loaders take both, and these do not depend on its depth.
         whole = {
-            "text_encoder": f"{self.lora_prefixes.get(encoder, encoder)}_{layer}",
+            "text_encoder": f"{prefixes.get(encoder, encoder)}_{layer}",
             "diffusion_model": f"lora_unet_{name.removeprefix('diffusion_model.')}",
         }[side]
         return whole.replace(".", "_")

@@ -119,7 +119,7 @@ def sd3(clip_l: bool = True, clip_g: bool = True, t5: bool = True) -> Built:
         },
     }
     encoders = {
-        "clip_l": clip_config(L, 2),
+        "clip_l": clip_config(L, 3),
         "clip_g": clip_config(G, 3),
         "t5xxl": t5_config(4096) | {"d_ff": 64, "num_layers": 2},
     }
@@ -259,7 +259,12 @@ def wan() -> Built:
     return diffusion(supported.WAN21_T2V, config), text(target, data, umt5xxl=t5_config() | {"vocab_size": VOCABULARY})
 
 
-MODELS: dict[str, Callable[[], Built]] = {build.__name__: build for build in (sd1, sd2, sdxl, sdxl_refiner)}
+MODELS: dict[str, Callable[[], Built]] = {
+    build.__name__: build
+    for build in (
+        sd1, sd2, sdxl, sdxl_refiner, sd3, flux, pixart, hunyuan_dit, lumina2, z_image, qwen_image, wan,
+    )
+}  # fmt: skip
 
 
 def unet(model: type[BASE], width: int, **more: object) -> comfy.model_patcher.ModelPatcher:

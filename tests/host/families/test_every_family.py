@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from erasepro_core import FAMILIES, Options, Report, parse_request
+from erasepro_core import FAMILIES, FamilyError, Options, Report, parse_request
 from erasepro_core.align import all_positions, measured_positions, name_positions
 from erasepro_core.capture import hooked
 from erasepro_core.measure import read, weight_pairs
@@ -92,12 +92,28 @@ def test_a_model_is_recognised_as_its_own_family(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("prompt", ["triangle", "a photo of a circle on a white background"])
 def test_features_are_what_the_diffusion_model_gets_from_the_host(name, prompt):
+    assert_features_are_the_hosts(*built(name), prompt)
+
+
+@pytest.mark.parametrize("missing", ["clip_l", "clip_g", "t5"])
+def test_sd3_works_without_any_one_of_its_encoders(missing):
+    from tests.host.families import models
+
+    model, clip = models.sd3(**{missing: False})
+    assert_features_are_the_hosts(model, clip, "a photo of a circle")
+    path = pack.module("nodes.host").HostPath(model, clip)
+    assert len(path.encoders) == 2
+    assert not any(encoder.name.startswith(missing) for encoder in path.encoders)
+
+
+def assert_features_are_the_hosts(model: Any, clip: Any, prompt: str) -> None:
     """One step of sampling on the host's own conditioning, with an ear at every layer that text enters through."""
-    model, clip = built(name)
     path = pack.module("nodes.host").HostPath(model, clip)
     ours = read(path, [prompt, ""])
     heard = said_while_sampling(model, clip, prompt, [i.layers[0] for i in path.inputs])
     for text_input in path.inputs:
+        if text_input.name == "pooler":
+            continue  # it adds positions to the tokens before its linears
         positions = measured_positions(ours.rows[prompt][text_input.source], padding=ours.padding(text_input))
         features = ours.at(text_input, [(prompt, positions)])
         width = int(features.abs().sum(0).nonzero().max()) + 1  # behind it the host may have sizes
@@ -113,7 +129,8 @@ def said_while_sampling(model: Any, clip: Any, prompt: str, layers: list[str]) -
     heard: dict[str, torch.Tensor] = {}
     keep = [(model.model.get_submodule(n), lambda x, _, n=n: heard.update({n: x.clone()})) for n in layers]
     video = (1,) if model.model.latent_format.latent_dimensions == 3 else ()
-    noise = torch.zeros(1, model.model.latent_format.latent_channels, *video, 8, 8)
+    size = 64 if hasattr(model.model.diffusion_model, "pe_interpolation") else 8  # PixArt takes no smaller ones
+    noise = torch.zeros(1, model.model.latent_format.latent_channels, *video, size, size)
     conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
     settings = 1, 1.0, "euler", "simple", conditioning, conditioning, noise
     with hooked(dict(keep), {}):
@@ -183,7 +200,7 @@ def test_the_stock_lora_loader_knows_every_layer_by_the_familys_name(case):
             assert keys[side][family.lora_name(side, name)] == f"{name}.weight"
 
 
-@pytest.mark.parametrize(("name", "missing"), [("sdxl", "clip_l")])
+@pytest.mark.parametrize(("name", "missing"), [("sdxl", "clip_l"), ("flux", "t5xxl")])
 def test_clip_skip_reaches_every_encoder(name, missing):
     model, clip = built(name)
     clip = clip.clone()
@@ -195,8 +212,17 @@ def test_clip_skip_reaches_every_encoder(name, missing):
     assert encoders[pooled].blocks == full[pooled].blocks  # the pooled vector comes from the last block all the same
 
 
+@pytest.mark.parametrize("name", ["pixart", "z_image", "wan"])
+def test_rows_of_different_lengths_say_together_what_they_say_alone(name):
+    path = pack.module("nodes.host").HostPath(*built(name))
+    rows = path.tokenize(["star", "a photo of a circle on a white background"])
+    together = path.encode(rows)["context"][0]
+    alone = path.encode(rows[:1])["context"][0]
+    torch.testing.assert_close(together[: len(alone)], alone, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(("dtype", "bar"), [(torch.float16, 5e-2), (torch.bfloat16, 0.2)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["sdxl", "flux", "qwen_image"])
 def test_the_residual_is_reported_after_the_hosts_cast(name, dtype, bar):
     from tests.host.families import models
 
@@ -205,3 +231,34 @@ def test_the_residual_is_reported_after_the_hosts_cast(name, dtype, bar):
     clip.cond_stage_model.to(dtype)
     report = pack.module("nodes.solve").solve_and_check(model, clip, REQUEST, ALL_DIRECTIONS)
     assert 1e-5 < report.residual_max < bar
+
+
+def test_a_clip_of_another_width_is_refused_with_both_widths():
+    model, clip = built("sd2")[0], built("sd1")[1]
+    with pytest.raises(
+        FamilyError, match=r"CLIP \(clip_l\) gives features of 96 values, but .*attn2.to_k .* reads 128"
+    ):
+        pack.module("nodes.host").HostPath(model, clip)
+
+
+@pytest.mark.parametrize(
+    ("side", "found"), [("MODEL", r"a Parameter of torch.uint8 \[48, 1\]"), ("CLIP", r"a Packed of torch.float32")]
+)
+def test_a_packed_layer_is_refused_by_name(side, found):
+    """4-bit layers keep bytes of another shape, GGUF layers a tensor class of their own."""
+    from tests.host.families import models
+
+    model, clip = models.sd1()
+    if side == "MODEL":
+        layer = model.model.get_submodule("diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v")
+        layer.weight = torch.nn.Parameter(torch.zeros(48, 1, dtype=torch.uint8), requires_grad=False)
+    else:
+        layer = clip.cond_stage_model.get_submodule("clip_l.transformer.text_model.encoder.layers.1.mlp.fc2")
+        layer.weight = torch.nn.Parameter(layer.weight.detach().as_subclass(Packed), requires_grad=False)
+    host = pack.module("nodes.host")
+    with pytest.raises(host.WeightError, match=rf"in this {side} should be a matrix .*{found}.*GGUF or 4 bits"):
+        host.HostPath(model, clip)
+
+
+class Packed(torch.Tensor):
+    """What a loader of packed weights puts in a layer."""
