@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from erasepro_core import FAMILIES, FamilyError, Options, Report, parse_request
+from erasepro_core import FAMILIES, FamilyError, Options, Report, parse_request, plan
 from erasepro_core.align import all_positions, measured_positions, name_positions
 from erasepro_core.capture import hooked
 from erasepro_core.measure import read, weight_pairs
@@ -55,10 +55,16 @@ def solved(name: str) -> Solved:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_and_forgotten():
-    """One thread, since these models are so small that threads mostly wait for each other; nothing is kept."""
+    """One thread, since these models are so small that threads mostly wait for each other, and fewer everyday prompts.
+
+    Nothing is kept: the models go before the host's own modules do.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "FIT_PROMPTS", plan.FIT_PROMPTS[:40])
+        patch.setattr(plan, "PROBE_PROMPTS", plan.PROBE_PROMPTS[:8])
+        yield
     torch.set_num_threads(threads)
     solved.cache_clear()
     built.cache_clear()
