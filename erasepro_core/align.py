@@ -18,6 +18,8 @@ class TokenRow:
     """Position of the first token of the words (after BOS, where there is one)."""
     end: int
     """Position behind the last token of the words: the end token, where there is one."""
+    weights: tuple[float, ...] = ()
+    """How much each token counts where a prompt emphasises words: 1 as usual. Alignment does not look at it."""
 
 
 @dataclass(frozen=True)

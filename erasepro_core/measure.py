@@ -6,6 +6,7 @@ No image is sampled. Both are ratios of what the text-conditioned linears say, b
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,10 +32,10 @@ class Encoded:
         return self.features[prompt][list(positions)]
 
 
-def read(path: TextPath, prompts: Iterable[str]) -> Encoded:
+def read(path: TextPath, prompts: Iterable[str], emphasis: bool = False) -> Encoded:
     """Encodes prompts in a live model."""
     prompts = list(dict.fromkeys(prompts))
-    rows = path.tokenize(prompts)
+    rows = path.tokenize(prompts, emphasis)
     return Encoded(dict(zip(prompts, rows, strict=True)), dict(zip(prompts, path.encode(rows), strict=True)))
 
 
@@ -52,17 +53,24 @@ Prefixes = Mapping[str, int]
 """Number of word tokens of what stands before a concept."""
 
 
-def matched(path: TextPath, pairs: Sequence[PromptPair]) -> tuple[list[PromptPair], Prefixes]:
+def matched(path: TextPath, pairs: Sequence[PromptPair], emphasis: bool = False) -> tuple[list[PromptPair], Prefixes]:
     """The pairs with both sentences brought to one position, and the lengths of what stands before their concepts.
 
     `Vincent van Gogh` is longer than `art`: without the shift all that follows would differ by its position too, which
     is no part of the concept and dear to change.
     """
-    targets, anchors = path.tokenize([p.target_prompt for p in pairs]), path.tokenize([p.anchor_prompt for p in pairs])
+    targets = path.tokenize([pair.target_prompt for pair in pairs], emphasis)
+    anchors = path.tokenize([pair.anchor_prompt for pair in pairs], emphasis)
     shifted = [replace(p, shift=t.end - a.end) for p, t, a in zip(pairs, targets, anchors, strict=True)]
     prefixes = list(dict.fromkeys(text for pair in shifted for text in (pair.target_prefix, pair.anchor_prefix)))
-    lengths = [row.end - row.start for row in path.tokenize(prefixes)]
+    whole = [_closed(prefix) for prefix in prefixes] if emphasis else prefixes
+    lengths = [row.end - row.start for row in path.tokenize(whole, emphasis)]
     return shifted, dict(zip(prefixes, lengths, strict=True))
+
+
+def _closed(prefix: str) -> str:
+    """The prefix with its open brackets closed: left open they would be read as words, not as emphasis."""
+    return prefix + ")" * (len(re.findall(r"(?<!\\)\(", prefix)) - len(re.findall(r"(?<!\\)\)", prefix)))
 
 
 def aligned(pair: PromptPair, rows: Mapping[str, TokenRow], prefixes: Prefixes) -> Alignment:

@@ -16,8 +16,12 @@ class TextPath(Protocol):
 
     family: Family
 
-    def tokenize(self, prompts: Sequence[str]) -> list[TokenRow]:
-        """Token ids; raises ValueError for a prompt that does not fit into one chunk."""
+    def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[TokenRow]:
+        """Token ids; raises ValueError for a prompt that does not fit into one chunk.
+
+        Args:
+            emphasis: whether `(word:1.3)` makes a word count more, as in prompt nodes, or is text as any other.
+        """
         ...
 
     def encode(self, rows: Sequence[TokenRow]) -> Tensor:

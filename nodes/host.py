@@ -48,18 +48,29 @@ class HostPath:
         model_keys = list(model.model.state_dict())
         self.family = family_of(self._text_keys, model_keys)
         self._conditioned = self.family.conditioned(model_keys)
-        for patcher, side in ((model, "MODEL"), (clip.patcher, "CLIP")):
-            if patcher.injections or patcher.hook_patches:
-                log.warning(
-                    "%s carries LoRAs that act through hooks or injections; ErasePro sees only patched weights.", side
-                )
+        for unseen in self.unseen():
+            log.warning("%s; ErasePro sees only weights and their patches.", unseen)
 
-    def tokenize(self, prompts: Sequence[str]) -> list[TokenRow]:
-        return [self._row(prompt) for prompt in prompts]
+    def unseen(self) -> list[str]:
+        """What acts on this model at sampling and cannot be measured here."""
+        found = []
+        text_layers = [key.rpartition(".")[0] for key in self._text_keys]
+        for patcher, side, layers in (
+            (self.model, "MODEL", self._conditioned),
+            (self.clip.patcher, "CLIP", text_layers),
+        ):
+            if patcher.injections or patcher.hook_patches or patcher.forced_hooks:
+                found.append(f"this {side} carries LoRAs that act through hooks or injections")
+            replaced = [key for key in patcher.object_patches if any(_overlap(key, layer) for layer in layers)]
+            found += [f"this {side} has something else in place of its {key}" for key in replaced]
+        return found
+
+    def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[TokenRow]:
+        return [self._row(prompt, emphasis) for prompt in prompts]
 
     def encode(self, rows: Sequence[TokenRow]) -> Tensor:
         # Rows side by side are what the host itself makes of a long prompt: one forward pass for all of them.
-        tokens = {self._tokenizer()[0]: [[(token, 1.0) for token in row.ids] for row in rows]}
+        tokens = {self._tokenizer()[0]: [list(zip(row.ids, row.weights, strict=True)) for row in rows]}
         features = cast(Tensor, self.clip.encode_from_tokens(tokens))
         return features.reshape(len(rows), -1, features.shape[-1])
 
@@ -80,16 +91,22 @@ class HostPath:
         outer = self.clip.tokenizer
         return outer.clip_name, getattr(outer, outer.clip)
 
-    def _row(self, prompt: str) -> TokenRow:
+    def _row(self, prompt: str, emphasis: bool) -> TokenRow:
         name, tokenizer = self._tokenizer()
-        chunks = self.clip.tokenize(prompt, disable_weights=True)[name]
+        chunks = self.clip.tokenize(prompt, disable_weights=not emphasis)[name]
         if len(chunks) > 1:
             raise PromptError(
                 f"{prompt!r} has {_words(tokenizer, chunks)} tokens; a concept and its sentence must fit into one "
                 f"chunk of {tokenizer.max_length}. Shorten the name, its alias or its anchor."
             )
-        ids = tuple(token for token, _ in chunks[0])
-        return TokenRow(ids, tokenizer.tokens_start, ids.index(tokenizer.end_token, tokenizer.tokens_start))
+        ids, weights = zip(*chunks[0], strict=True)
+        end = ids.index(tokenizer.end_token, tokenizer.tokens_start)
+        return TokenRow(ids, tokenizer.tokens_start, end, weights)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether of two modules, by name, one is in the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def effective_weight(patcher: ModelPatcher, key: str) -> Tensor:
