@@ -6,8 +6,9 @@ only the text-conditioned linears exist, at their real names and shapes.
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterator
+from unittest import mock
 
 import torch
 from safetensors.torch import save
@@ -21,8 +22,10 @@ import comfy.sd  # noqa: E402
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer  # noqa: E402
 from comfy.supported_models_base import ClipTarget  # noqa: E402
 
-from erasepro_core import Options, check, parse_request, solve_request  # noqa: E402
+from erasepro_core import FAMILIES, Options, Report, Request, TextPath, parse_request, progressive, solve_request  # noqa: E402
+from erasepro_core.audit import make_checks  # noqa: E402
 from erasepro_core.files import pack as packed  # noqa: E402
+from erasepro_core.report import Residual  # noqa: E402
 
 BLOCKS = {
     320: ("input_blocks.1.1", "input_blocks.2.1", *(f"output_blocks.{n}.1" for n in (9, 10, 11))),
@@ -79,35 +82,43 @@ def path_of(clip: comfy.sd.CLIP, weights: dict[str, Tensor], family):
     return Path()
 
 
+def largest(request: Request, path: TextPath) -> Report:
+    """The erasure from the first block on, where every block is updated: of all start depths the largest file."""
+    with mock.patch.object(progressive, "START_DEPTHS", 1):
+        solution = solve_request(request, Options(), path)
+    unmeasured = Residual(
+        math.nan, math.nan
+    )  # the bytes of a file are asked, and a check would take longer than the solve
+    return Report(
+        solution,
+        residuals={record.name: unmeasured for record in solution.layers},
+        leak_training=(math.nan,) * len(request.concepts),
+        leak_unseen=(solution.trials[0].leak,) * len(request.concepts),
+        leak_unlisted=(None,) * len(request.concepts),
+        drift={},
+        checks=make_checks(request, path),
+    ).named({record.name: (1.2345, -0.12345) for record in solution.layers})
+
+
 def main() -> None:
     """Prints one line for each request and precision."""
-    from comfy.weight_adapter import LoRAAdapter
-
-    from erasepro_core.families import FAMILIES
-
     clip, weights = random_clip(), conditioned()
     family = next(each for each in FAMILIES if each.name == "sd1")
     path = path_of(clip, weights, family)
     for name, request in REQUESTS.items():
-        began = time.perf_counter()
-        solution = solve_request(request, Options(), path)
-        edited = clip.clone()
-        updates = solution.erasure.text_encoder.items()
-        edited.patcher.add_patches(
-            {f"{n}.weight": LoRAAdapter(set(), (u.left, u.right, *[None] * 4)) for n, u in updates}
-        )
-        changed = {n: w + solution.erasure.diffusion_model[n].dense() for n, w in weights.items()}
-        report = check(solution, path, path_of(edited, changed, family))
+        report = largest(request, path)
+        solution = report.solution
         ranks = [record.rank for record in solution.layers]
-        print(f"{name}: start {solution.start}, ranks {min(ranks)} to {max(ranks)}, leak {report.leak_unseen[0]:.3f}, "
-              f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip
+        print(
+            f"{name}: start {solution.start}, {len(ranks)} layers, ranks {min(ranks)} to {max(ranks)}, "
+            f"leak {solution.trials[0].leak:.3f}, {solution.seconds:.0f} s",
+            flush=True,
+        )
         for precision in ("float32", "float16"):
             tensors, metadata = packed(report, precision)
             header = sum(len(key) + len(text) for key, text in metadata.items())
-            print(
-                f"  {precision}: {len(save(tensors, metadata)) / 1e6:.2f} MB, metadata {header / 1e6:.2f} MB",
-                flush=True,
-            )
+            size = len(save(tensors, metadata))
+            print(f"  {precision}: {size / 1e6:.2f} MB, metadata {header / 1e6:.2f} MB", flush=True)
 
 
 if __name__ == "__main__":

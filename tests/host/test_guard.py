@@ -182,6 +182,9 @@ def test_a_lora_in_a_hook_is_stopped_because_nothing_can_measure_it(server, grap
     assert result.error
     assert (result.error.node, result.images) == ("guard", {})
     assert "this CLIP carries LoRAs that act through hooks" in result.error.message
+    wires = {"model": MODEL, "clip": ["hooked", 0], "erasure": ["solve", 0]}
+    graph["audit"] = node("ErasePro_Audit", threshold=0.3, prompts="", negative="", **wires)
+    assert "Not measured: this CLIP carries LoRAs" in server.queue(graph).checked().texts["audit"]
 
 
 def test_another_module_in_place_of_a_layer_is_stopped(mini, solved_once, host):
