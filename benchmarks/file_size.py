@@ -86,9 +86,7 @@ def largest(request: Request, path: TextPath) -> Report:
     """The erasure from the first block on, where every block is updated: of all start depths the largest file."""
     with mock.patch.object(progressive, "START_DEPTHS", 1):
         solution = solve_request(request, Options(), path)
-    unmeasured = Residual(
-        math.nan, math.nan
-    )  # the bytes of a file are asked, and a check would take longer than the solve
+    unmeasured = Residual(math.nan, math.nan)  # only bytes are asked here, and a check takes longer than the solve
     return Report(
         solution,
         residuals={record.name: unmeasured for record in solution.layers},

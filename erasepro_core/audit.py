@@ -6,6 +6,7 @@ text-conditioned linears said. The same sketch of the live model tells how much 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -113,12 +114,15 @@ class Audit:
             )
 
     def leaks(self) -> dict[tuple[int, str], float]:
-        """Leak by concept and name: mean over all sentences that the erasure answers for."""
-        owners = dict.fromkeys((f.concept, f.name) for f in self.findings if f.group != UNLISTED)
-        return {
-            owner: fmean(f.leak for f in self.findings if (f.concept, f.name) == owner and f.group != UNLISTED)
-            for owner in owners
-        }
+        """Leak by concept and name: the mean over that kind of sentences in which it is there most.
+
+        Over all sentences that the erasure answers for; a mean over all kinds would let the many hide the few.
+        """
+        groups: dict[tuple[int, str], dict[str, list[float]]] = {}
+        for f in self.findings:
+            if f.group != UNLISTED:
+                groups.setdefault((f.concept, f.name), {}).setdefault(f.group, []).append(f.leak)
+        return {owner: max(map(fmean, found.values())) for owner, found in groups.items()}
 
     def by_group(self) -> dict[str, float]:
         """Mean leak by what is varied."""
@@ -211,7 +215,7 @@ def audit(
     usual = _usual(checks)
     said = zip(varied, _said([pair for *_, pair in varied], path, emphasis=True), strict=True)
     findings = [
-        Finding(group, pair.concept, name, pair.target_prompt, _contrast(*both) / usual[pair.concept, name])
+        Finding(group, pair.concept, name, pair.target_prompt, _told(_contrast(*both) / usual[pair.concept, name]))
         for (group, name, pair), both in said
     ]
     return Audit(request, (*checked, *findings), threshold)
@@ -336,7 +340,12 @@ def leak_against(check: Check, target: Tensor, anchor: Tensor) -> float:
     way = (check.target - check.anchor).flatten()
     back = float((target - check.anchor).flatten() @ way / way.square().sum())
     apart = _contrast(target, anchor) / check.contrast
-    return max(apart, back) if apart == apart else apart
+    return _told(max(apart, back) if apart == apart else apart)
+
+
+def _told(leak: float) -> float:
+    """The leak; what cannot be told, in a model that says nothing or no numbers, counts as untouched."""
+    return leak if math.isfinite(leak) else 1.0
 
 
 def _contrast(target: Tensor, anchor: Tensor) -> float:

@@ -8,6 +8,7 @@ import torch
 from erasepro_core import Audit, parse_request
 from erasepro_core.audit import (
     CHECKED,
+    OWN,
     UNLISTED,
     Check,
     Finding,
@@ -39,7 +40,9 @@ def test_an_anchor_that_has_become_the_target_is_seen():
 
 def test_a_quiet_model_does_not_pass_by_being_quiet():
     assert leak_against(CHECK, 0.01 * TARGET, 0.01 * ANCHOR) == pytest.approx(1.0)
-    assert math.isnan(leak_against(CHECK, 0 * TARGET, 0 * ANCHOR))
+    assert leak_against(CHECK, 0 * TARGET, 0 * ANCHOR) == 1.0  # nothing can be told, so nothing passes
+    assert leak_against(CHECK, math.nan * TARGET, math.nan * ANCHOR) == 1.0
+    assert leak_against(CHECK, TARGET, math.nan * ANCHOR) == 1.0
 
 
 def test_what_moves_both_alike_is_no_leak():
@@ -119,3 +122,14 @@ def test_forms_that_people_also_write(text, kind, forms):
     request = parse_request(text, kind)
     assert unlisted_forms(request.concepts[0]) == forms
     assert {pair.target for *_, pair in unlisted(request)} == set(forms)
+
+
+def test_a_few_sentences_that_leak_are_not_hidden_by_many_that_do_not():
+    request = parse_request("cat -> dog", "object")
+    many = [Finding(CHECKED, 0, "cat", f"a cat {n}", 0.0) for n in range(30)]
+    own = Finding(OWN, 0, "cat", "a cat at night", 0.9)
+    found = Audit(request, (*many, own), 0.3)
+    assert found.leak == 0.9
+    assert not found.passed
+    assert "leak 0.90, most in 'a cat at night' (0.90)" in found.short()
+    assert Audit(request, tuple(many), 0.3).passed
