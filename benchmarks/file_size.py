@@ -34,8 +34,8 @@ BLOCKS = {
 }
 WIDTH = 768
 REQUESTS = {
-    "style, one name": parse_request("Van Gogh -> an artist", "style", "Monet\nPicasso\nRembrandt"),
     "object, three names": parse_request("cat | kitten | feline -> dog", "object", "horse\nbird\nfox"),
+    "style, one name": parse_request("Van Gogh -> an artist", "style", "Monet\nPicasso\nRembrandt"),
 }
 
 
