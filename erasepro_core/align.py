@@ -20,6 +20,8 @@ class TokenRow:
     """Position behind the last token of the words: the end token, where there is one."""
     tail: int = 1
     """How many tokens behind the words say something: the end token, or what a template puts there."""
+    weights: tuple[float, ...] = ()
+    """How much each token counts where a prompt emphasises words: 1 as usual. Alignment does not look at it."""
 
 
 POOLED_ROW = TokenRow((0,), 0, 0)

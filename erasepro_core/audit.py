@@ -6,6 +6,7 @@ text-conditioned linears said. The same sketch of the live model tells how much 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -35,16 +36,19 @@ _THINGS = {
     "two objects": ("a {} beside a lamp and a cat", "a basket , a ladder and a {}"),
     "word order": ("on the wall , a {}", "in front of a house a {} stands"),
     "repeated": ("{} , {} , {}", "only a {} and again a {}"),
+    "emphasis": ("a photo of a ({}:1.4)", "(({})) on a table"),
 }
 _NAMES = {
     "two objects": ("{} beside a lamp and a cat", "a basket , a ladder and {}"),
     "word order": ("on the wall , {}", "in front of a house stands {}"),
     "repeated": ("{} , {} , {}", "only {} and again {}"),
+    "emphasis": ("a photo of ({}:1.4)", "(({})) on a table"),
 }
 _STYLES = {
     "two objects": ("a lamp and a cat by {}", "a basket and a ladder in the style of {}"),
     "word order": ("{} , a painting of a house", "by {} , a view of a wall"),
     "repeated": ("{} , {} , {}", "art by {} , a house in the style of {}"),
+    "emphasis": ("a house by ({}:1.4)", "a moon in the style of (({}))"),
 }
 VARIATIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "object": _THINGS,
@@ -100,6 +104,8 @@ class Audit:
 
     def __post_init__(self) -> None:
         known = self.leaks()
+        if not self.request.concepts:
+            raise ValueError("the request names no concept, so there is nothing to look for. Solve again.")
         names = [(index, name) for index, concept in enumerate(self.request.concepts) for name in concept.names]
         if silent := [name for index, name in names if (index, name) not in known]:
             raise ValueError(
@@ -108,12 +114,15 @@ class Audit:
             )
 
     def leaks(self) -> dict[tuple[int, str], float]:
-        """Leak by concept and name: mean over all sentences that the erasure answers for."""
-        owners = dict.fromkeys((f.concept, f.name) for f in self.findings if f.group != UNLISTED)
-        return {
-            owner: fmean(f.leak for f in self.findings if (f.concept, f.name) == owner and f.group != UNLISTED)
-            for owner in owners
-        }
+        """Leak by concept and name: the mean over that kind of sentences in which it is there most.
+
+        Over all sentences that the erasure answers for; a mean over all kinds would let the many hide the few.
+        """
+        groups: dict[tuple[int, str], dict[str, list[float]]] = {}
+        for f in self.findings:
+            if f.group != UNLISTED:
+                groups.setdefault((f.concept, f.name), {}).setdefault(f.group, []).append(f.leak)
+        return {owner: max(map(fmean, found.values())) for owner, found in groups.items()}
 
     def by_group(self) -> dict[str, float]:
         """Mean leak by what is varied."""
@@ -204,9 +213,9 @@ def audit(
     checked = guard(request, checks, path, threshold).findings
     varied = [*_variations(request), *_own(request, prompts)]
     usual = _usual(checks)
-    said = zip(varied, _said([pair for *_, pair in varied], path), strict=True)
+    said = zip(varied, _said([pair for *_, pair in varied], path, emphasis=True), strict=True)
     findings = [
-        Finding(group, pair.concept, name, pair.target_prompt, _contrast(*both) / usual[pair.concept, name])
+        Finding(group, pair.concept, name, pair.target_prompt, _told(_contrast(*both) / usual[pair.concept, name]))
         for (group, name, pair), both in said
     ]
     return Audit(request, (*checked, *findings), threshold)
@@ -217,8 +226,8 @@ def audit_against(
 ) -> Audit:
     """The same for a model whose state before any erasure is at hand: every sentence has a check of its own."""
     sentences = [*_unseen(request), *_variations(request), *_own(request, prompts)]
-    checks = _checks([pair for *_, pair in sentences], before)
-    return Audit(request, tuple(_measured(sentences, checks, path)), threshold)
+    checks = _checks([pair for *_, pair in sentences], before, emphasis=True)
+    return Audit(request, tuple(_measured(sentences, checks, path, emphasis=True)), threshold)
 
 
 def negative_remarks(found: Audit, negative: str) -> tuple[str, ...]:
@@ -289,12 +298,12 @@ def difference(known: Mapping[str, Sequence[float]], live: Mapping[str, Sequence
 
 
 @torch.no_grad()
-def _said(pairs: Sequence[PromptPair], path: TextPath) -> list[tuple[Tensor, Tensor]]:
+def _said(pairs: Sequence[PromptPair], path: TextPath, emphasis: bool = False) -> list[tuple[Tensor, Tensor]]:
     """Sketches at a few aligned tokens of both sentences of each pair, in a live model."""
     if not pairs:
         return []
-    shifted, prefixes = matched(path, pairs)
-    said = read(path, [prompt for pair in shifted for prompt in (pair.target_prompt, pair.anchor_prompt)])
+    shifted, prefixes = matched(path, pairs, emphasis)
+    said = read(path, [prompt for pair in shifted for prompt in (pair.target_prompt, pair.anchor_prompt)], emphasis)
     weights, both = sketches(path), []
     for pair in shifted:
         targets, anchors = [], []
@@ -312,13 +321,15 @@ def _few(tokens: Alignment) -> list[tuple[int, int]]:
     return [*tokens.concept[-1:], *tokens.suffix[-1:], *tokens.padding[:1]]
 
 
-def _checks(pairs: Sequence[PromptPair], path: TextPath) -> tuple[Check, ...]:
-    return tuple(Check(pair, *both) for pair, both in zip(pairs, _said(pairs, path), strict=True))
+def _checks(pairs: Sequence[PromptPair], path: TextPath, emphasis: bool = False) -> tuple[Check, ...]:
+    return tuple(Check(pair, *both) for pair, both in zip(pairs, _said(pairs, path, emphasis), strict=True))
 
 
-def _measured(sentences: Sequence[Sentence], checks: Sequence[Check], path: TextPath) -> list[Finding]:
+def _measured(
+    sentences: Sequence[Sentence], checks: Sequence[Check], path: TextPath, emphasis: bool = False
+) -> list[Finding]:
     """Each sentence, held against its own check."""
-    live = _said([pair for *_, pair in sentences], path)
+    live = _said([pair for *_, pair in sentences], path, emphasis)
     return [
         Finding(group, pair.concept, name, pair.target_prompt, leak_against(check, *both))
         for (group, name, pair), check, both in zip(sentences, checks, live, strict=True)
@@ -343,10 +354,20 @@ def leak_against(check: Check, target: Tensor, anchor: Tensor) -> float:
             f"the erasure's checks have {list(check.target.shape)} numbers, this model gives {list(target.shape)}: it "
             "was solved on a model of another size. Solve again on this model."
         )
+    if not check.contrast > 0:
+        raise ValueError(
+            f"{check.pair.target_prompt!r} and {check.pair.anchor_prompt!r} meant the same to the model before anything"
+            " was erased, so nothing can tell whether it is gone. Name another anchor, or a name that the model knows."
+        )
     way = (check.target - check.anchor).flatten()
     back = float((target - check.anchor).flatten() @ way / way.square().sum())
     apart = _contrast(target, anchor) / check.contrast
-    return max(apart, back) if apart == apart else apart
+    return _told(max(apart, back) if apart == apart else apart)
+
+
+def _told(leak: float) -> float:
+    """The leak; what cannot be told, in a model that says nothing or no numbers, counts as untouched."""
+    return leak if math.isfinite(leak) else 1.0
 
 
 def _contrast(target: Tensor, anchor: Tensor) -> float:
@@ -376,14 +397,42 @@ def _variations(request: Request) -> list[Sentence]:
                 found += [
                     (group, name, PromptPair(t, name, concept.anchor, index)) for t in request.innocent(templates)
                 ]
-            if (form := _form(name, concept)) not in concept.names:
-                found.append((UNLISTED, name, PromptPair(concept.kind.unseen[0], form, concept.anchor, index)))
-    return found
+    return [*found, *unlisted(request)]
 
 
-def _form(name: str, concept: Concept) -> str:
-    """What people also write: the plural of a thing, the possessive of a name."""
-    return f"{name}'s" if concept.kind.name in ("style", "person") else f"{name}s"
+def unlisted(request: Request) -> list[Sentence]:
+    """The unseen sentences with forms of the names that people also write and nobody listed."""
+    return [
+        (UNLISTED, name, PromptPair(template, form, concept.anchor, index))
+        for index, concept in enumerate(request.concepts)
+        for name, form in _forms(concept)
+        for template in request.innocent(concept.kind.unseen)[:SENTENCES]
+    ]
+
+
+def unlisted_forms(concept: Concept) -> list[str]:
+    """Forms of its names that are not among them."""
+    return [form for _, form in _forms(concept)]
+
+
+def _forms(concept: Concept) -> list[tuple[str, str]]:
+    """Names and their unlisted forms: the possessive of a name, of a thing the plural or, of a plural, the singular."""
+    known = {name.casefold() for name in (*concept.names, concept.anchor)}
+    owned = concept.kind.name in ("style", "person")
+    forms = ((name, _possessive(name) if owned else _other_number(name)) for name in concept.names)
+    return [(name, form) for name, form in forms if form.casefold() not in known]
+
+
+def _possessive(name: str) -> str:
+    return name.removesuffix("'s") if name.endswith("'s") else f"{name}'s"
+
+
+def _other_number(name: str) -> str:
+    if name.endswith("s") and not name.endswith("ss"):
+        return name[:-1]
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
 def _own(request: Request, prompts: Iterable[str]) -> list[Sentence]:

@@ -6,10 +6,11 @@ happens.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from torch import Tensor
 from .audit import Check
 from .concept import ConceptError, PromptPair, Request, parse_request
 from .families import FAMILIES, Family
+from .families.kohya import kohya_names
 from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options
 from .progressive import LayerRecord, Solution, Trial
-from .report import Report, Residual
+from .report import PACK_VERSION, Report, Residual
 from .update import Erasure, LowRankUpdate, compressed
 
-PACK_VERSION = "0.1.0"
-FORMAT = 1
+FORMAT = 2
 """Grows when an older reader could misunderstand a file; every older number stays readable."""
 PRECISIONS = {"float16": torch.float16, "float32": torch.float32}
 MAX_BYTES = 2**31
@@ -36,6 +37,7 @@ MAX_HEADER = 2**24
 MAX_SENTENCE = 500
 SIDES = ("text_encoder", "diffusion_model")
 PREFIX = "erasepro."
+CHECKSUM = PREFIX + "checksum"
 
 _DTYPES = ("F16", "BF16", "F32")
 _CHOICES = {"where": WHERE, "schedule": SCHEDULES, "preserve": PRESERVES, "method": METHODS}
@@ -59,14 +61,14 @@ def pack(report: Report, precision: str) -> tuple[dict[str, Tensor], dict[str, s
     stored = _rounded(report.solution.erasure, PRECISIONS[precision])
     tensors: dict[str, Tensor] = {}
     for side, updates in zip(SIDES, stored.parts(), strict=True):
-        for name, update in updates.items():
-            key = family.lora_name(side, name)
+        for key, update in zip(_keys(family, side, updates), updates.values(), strict=True):
             # Layers with the same input share their right factor in memory; a file has no sharing.
             tensors[f"{key}.lora_up.weight"] = update.left.contiguous().clone()
             tensors[f"{key}.lora_down.weight"] = update.right.contiguous().clone()
             tensors[f"{key}.alpha"] = torch.tensor(float(update.rank))
     texts = _described(report, stored)
-    return tensors, {PREFIX + key: t if isinstance(t, str) else _text(t) for key, t in texts.items()}
+    metadata = {PREFIX + key: t if isinstance(t, str) else _text(t) for key, t in texts.items()}
+    return tensors, metadata | {CHECKSUM: checksum(tensors, metadata)}
 
 
 def read(path: Path) -> Report:
@@ -116,6 +118,22 @@ def unpack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Report
         ) from error
 
 
+def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Short name of everything in a file but this name itself and entries that are not ErasePro's."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        sha.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        sha.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    ours = {key: text for key, text in metadata.items() if key.startswith(PREFIX) and key != CHECKSUM}
+    sha.update(json.dumps(ours, sort_keys=True).encode())
+    return sha.hexdigest()[:16]
+
+
+def _keys(family: Family, side: str, names: Collection[str]) -> list[str]:
+    """What the file calls the layers of a side."""
+    return kohya_names([family.lora_name(side, name) for name in names])
+
+
 # -- writing
 
 
@@ -143,17 +161,17 @@ def _described(report: Report, stored: Erasure) -> dict[str, Any]:
         "pack": PACK_VERSION,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "family": stored.family,
-        "digest": stored.digest(),
-        "recipe": report.recipe(),
+        "digest": report.digest,
         "request": {
             "concepts": [{"text": str(c), "kind": c.kind.name} for c in solution.request.concepts],
             "preserves": solution.request.preserves,
             "everyday": solution.request.everyday,
         },
-        "options": asdict(solution.options),
+        "options": json.dumps(asdict(solution.options)),  # unrounded, so that they solve to the same again
         "measures": {
             "leak_training": report.leak_training,
             "leak_unseen": report.leak_unseen,
+            "leak_unlisted": report.leak_unlisted,
             "drift": dict(report.drift),
             "start": solution.start,
             "trials": [asdict(trial) for trial in solution.trials],
@@ -245,24 +263,53 @@ def _parsed(text: str | bytes, what: str) -> Any:
         raise FileError(f"{what} is not readable JSON ({type(error).__name__}). Get or save the file again.") from error
 
 
+def _read_2(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Report:
+    known, found = _entry(metadata, "checksum"), checksum(tensors, metadata)
+    if found != known:
+        raise FileError(
+            f"its contents have the checksum {found}, its metadata says {known[:20]}: it was changed after it was "
+            "saved. Load it as a LoRA if you trust it, or save the erasure again."
+        )
+    return _report(tensors, metadata, _keys)
+
+
 def _read_1(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Report:
+    """UNet layers had the UNet's own names, and `digest` was of the tensors alone."""
+
+    def own_names(family: Family, side: str, names: Collection[str]) -> list[str]:
+        return [family.lora_name(side, name) for name in names]
+
+    report = _report(tensors, metadata, own_names)
+    known, found = _entry(metadata, "digest"), report.solution.erasure.checksum()
+    if found != known:
+        raise FileError(
+            f"its tensors have the digest {found}, its metadata says {known[:20]}: it was changed after it was "
+            "saved. Load it as a LoRA if you trust it, or save the erasure again."
+        )
+    return replace(report, digest=_entry(metadata, "recipe"))
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Tensor], Mapping[str, str]], Report]] = {"1": _read_1, "2": _read_2}
+
+_Keys = Callable[[Family, str, Collection[str]], list[str]]
+"""What a format calls the layers of a side."""
+
+
+def _entry(metadata: Mapping[str, str], key: str) -> str:
+    if PREFIX + key not in metadata:
+        raise FileError(f"the metadata has no entry {PREFIX}{key}. Save the erasure again.")
+    return metadata[PREFIX + key]
+
+
+def _report(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], keys: _Keys) -> Report:
     def entry(key: str, kind: type) -> Any:
-        if PREFIX + key not in metadata:
-            raise FileError(f"the metadata has no entry {PREFIX}{key}. Save the erasure again.")
-        text = metadata[PREFIX + key]
-        return text if kind is str else _is(_parsed(text, f"the metadata entry {PREFIX}{key}"), kind)
+        return _is(_parsed(_entry(metadata, key), f"the metadata entry {PREFIX}{key}"), kind)
 
     layers = [_is(layer, dict) for layer in entry("layers", list)]
-    erasure = _erasure(_family(entry("family", str)), layers, tensors)
-    if erasure.digest() != entry("digest", str):
-        raise FileError(
-            f"its tensors have the digest {erasure.digest()}, its metadata says {entry('digest', str)[:20]}: it was "
-            "changed after it was saved. Load it as a LoRA if you trust it, or save the erasure again."
-        )
     request, measures = _request(entry("request", dict)), entry("measures", dict)
     count = len(request.concepts)
     solution = Solution(
-        erasure=erasure,
+        erasure=_erasure(_family(_entry(metadata, "family")), layers, tensors, keys),
         request=request,
         options=_options(entry("options", dict)),
         start=_is(measures["start"], int),
@@ -275,13 +322,12 @@ def _read_1(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Repor
         residuals={e["name"]: Residual(_number(e["residual_kept"]), _number(e["residual_all"])) for e in layers},
         leak_training=_numbers(measures["leak_training"], count),
         leak_unseen=_numbers(measures["leak_unseen"], count),
+        leak_unlisted=_leaks(measures.get("leak_unlisted", [None] * count), count),
         drift={_is(name, str): _number(moved) for name, moved in measures["drift"].items()},
         checks=_checks(entry("checks", list), request),
         fingerprints={e["name"]: _numbers(e["fingerprint"], 2) for e in layers if e["fingerprint"]},
+        digest=_entry(metadata, "digest"),
     )
-
-
-_READERS: Mapping[str, Callable[[Mapping[str, Tensor], Mapping[str, str]], Report]] = {"1": _read_1}
 
 
 def _family(name: str) -> Family:
@@ -292,25 +338,27 @@ def _family(name: str) -> Family:
     raise FileError(f"it is for models of the family {name[:40]!r}; this pack knows {known}. Update ErasePro.")
 
 
-def _erasure(family: Family, layers: list[dict[str, Any]], tensors: Mapping[str, Tensor]) -> Erasure:
+def _erasure(family: Family, layers: list[dict[str, Any]], tensors: Mapping[str, Tensor], keys: _Keys) -> Erasure:
     parts: dict[str, dict[str, LowRankUpdate]] = {side: {} for side in SIDES}
     unused = set(tensors)
-    for layer in layers:
-        side, name = layer["side"], _is(layer["name"], str)
-        key = family.lora_name(side, name)
-        names = [f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"]
-        if side not in parts or name in parts[side] or not unused.issuperset(names):
-            raise FileError(
-                f"the layer {name[:80]!r} of its metadata has no tensors of its own. Save the erasure again."
-            )
-        unused.difference_update(names)
-        parts[side][name] = _update(name, *(tensors[each] for each in names))
+    for side, part in parts.items():
+        names = [_is(layer["name"], str) for layer in layers if layer["side"] == side]
+        for name, key in zip(names, keys(family, side, names), strict=True):
+            own = [f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"]
+            if name in part or not unused.issuperset(own):
+                raise FileError(
+                    f"the layer {name[:80]!r} of its metadata has no tensors of its own. Save the erasure again."
+                )
+            unused.difference_update(own)
+            part[name] = _update(name, *(tensors[each] for each in own))
     if unused or not layers:
         first = f"such as {min(unused)[:80]!r} " if unused else ""
         raise FileError(
             f"{len(unused)} of its {len(tensors)} tensors {first}are of no layer that its metadata names: they "
             "belong to another model or another file. Save the erasure again."
         )
+    if sum(map(len, parts.values())) != len(layers):
+        raise FileError(f"its metadata names a layer on no side of a model; the sides are {', '.join(SIDES)}.")
     return Erasure(family.name, parts[SIDES[0]], parts[SIDES[1]])
 
 
@@ -393,6 +441,15 @@ def _number(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{number} is no number")
     return number
+
+
+def _leaks(values: Any, count: int) -> tuple[float | None, ...]:
+    """One a concept; null where there was nothing to measure."""
+    known = iter(_numbers([value for value in _is(values, list) if value is not None]))
+    leaks = tuple(None if value is None else next(known) for value in values)
+    if len(leaks) != count:
+        raise ValueError(f"{len(leaks)} leaks where {count} are expected")
+    return leaks
 
 
 def _numbers(values: Any, count: int | None = None) -> tuple[float, ...]:

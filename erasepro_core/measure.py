@@ -6,6 +6,7 @@ No image is sampled. Both are ratios of what the text-conditioned linears say, b
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,10 +43,10 @@ class Encoded:
         return any(encoder.name == text_input.source and encoder.padding for encoder in self.encoders)
 
 
-def read(path: TextPath, prompts: Iterable[str]) -> Encoded:
+def read(path: TextPath, prompts: Iterable[str], emphasis: bool = False) -> Encoded:
     """Encodes prompts in a live model."""
     prompts = list(dict.fromkeys(prompts))
-    rows = path.tokenize(prompts)
+    rows = path.tokenize(prompts, emphasis)
     return encoded(path, dict(zip(prompts, rows, strict=True)), path.encode(rows))
 
 
@@ -76,7 +77,7 @@ Prefixes = Mapping[str, Rows]
 """What stands before a concept, by its text."""
 
 
-def matched(path: TextPath, pairs: Sequence[PromptPair]) -> tuple[list[PromptPair], Prefixes]:
+def matched(path: TextPath, pairs: Sequence[PromptPair], emphasis: bool = False) -> tuple[list[PromptPair], Prefixes]:
     """The pairs with both sentences brought to one position, and what stands before their concepts.
 
     `Vincent van Gogh` is longer than `art`: without the shift all that follows would differ by its position too, which
@@ -85,12 +86,18 @@ def matched(path: TextPath, pairs: Sequence[PromptPair]) -> tuple[list[PromptPai
     absolute = next((encoder.name for encoder in path.encoders if encoder.absolute), None)
     if absolute is not None:
         targets, anchors = (
-            [rows[absolute] for rows in path.tokenize([prompt(p) for p in pairs])]
+            [rows[absolute] for rows in path.tokenize([prompt(p) for p in pairs], emphasis)]
             for prompt in (lambda p: p.target_prompt, lambda p: p.anchor_prompt)
         )
         pairs = [replace(p, shift=t.end - a.end) for p, t, a in zip(pairs, targets, anchors, strict=True)]
     prefixes = list(dict.fromkeys(text for pair in pairs for text in (pair.target_prefix, pair.anchor_prefix)))
-    return list(pairs), dict(zip(prefixes, path.tokenize(prefixes), strict=True))
+    whole = [_closed(prefix) for prefix in prefixes] if emphasis else prefixes
+    return list(pairs), dict(zip(prefixes, path.tokenize(whole, emphasis), strict=True))
+
+
+def _closed(prefix: str) -> str:
+    """The prefix with its open brackets closed: left open they would be read as words, not as emphasis."""
+    return prefix + ")" * (len(re.findall(r"(?<!\\)\(", prefix)) - len(re.findall(r"(?<!\\)\)", prefix)))
 
 
 def aligned(pair: PromptPair, rows: Mapping[str, Rows], prefixes: Prefixes, source: str, *, padding: bool) -> Alignment:

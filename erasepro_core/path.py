@@ -25,8 +25,12 @@ class TextPath(Protocol):
     inputs: Sequence[TextInput]
     """The ways by which text enters the diffusion model."""
 
-    def tokenize(self, prompts: Sequence[str]) -> list[Rows]:
-        """Token ids; raises ValueError for a prompt that does not fit into one chunk."""
+    def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
+        """Token ids; raises ValueError for a prompt that does not fit into one chunk.
+
+        Args:
+            emphasis: whether `(word:1.3)` makes a word count more, as in prompt nodes, or is text as any other.
+        """
         ...
 
     def encode(self, rows: Sequence[Rows]) -> Features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import torch
@@ -52,7 +53,11 @@ def report_picture(report: Report) -> Tensor:
         panels[1, 0],
         "leak: 1 nothing erased, 0 gone",
         concepts,
-        {"sentences solved on": report.leak_training, "unseen sentences": report.leak_unseen},
+        {
+            "sentences solved on": report.leak_training,
+            "unseen sentences": report.leak_unseen,
+            "forms not listed": [nan if leak is None else leak for leak in report.leak_unlisted],
+        },
     )
     _bars(panels[1, 1], "drift: how far others moved", list(report.drift), {"drift": list(report.drift.values())})
     axes = panels[1, 2]

@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from .audit import Check, make_checks
+from .audit import Check, make_checks, unlisted, unlisted_forms
 from .capture import hooked
 from .concept import PromptPair
-from .measure import Encoded, Weights, drift, leak, weight_pairs
+from .measure import Encoded, Weights, drift, leak, matched, read, weight_pairs
 from .path import Features, TextPath
 from .plan import Plan, Tokens, make_plan, take
 from .progressive import Solution
 
+PACK_VERSION = "0.1.0"
 NOT_ERASED = 0.5
 """A concept with more leak than this on its own training sentences counts as not erased."""
 
@@ -49,24 +50,33 @@ class Report:
     """By concept, mean over the sentences it was solved on."""
     leak_unseen: tuple[float, ...]
     """By concept, mean over sentences it was not solved on."""
+    leak_unlisted: tuple[float | None, ...]
+    """By concept, mean over forms of its names that are not listed, such as plurals; None where all are."""
     drift: Mapping[str, float]
     """Mean by group of prompts that should not have moved."""
     checks: tuple[Check, ...] = ()
     """Where the targets stood before: leak can be measured against them in any live model."""
     fingerprints: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Of the weights it was solved on, by layer name; see `audit.fingerprint`."""
+    digest: str = ""
+    """Short name of what was asked of which weights; see `named`."""
 
     @property
     def residual_max(self) -> float:
         """Over all layers, on the directions kept."""
         return max(residual.kept for residual in self.residuals.values())
 
-    def recipe(self) -> str:
-        """Short name of what was asked of which weights: equal on every machine, while digests differ in last bits."""
+    def named(self, fingerprints: Mapping[str, tuple[float, ...]]) -> Report:
+        """The report of an erasure that was solved on weights with these fingerprints, with its digest.
+
+        The digest is of the request, the options, the weights, the start depth that was chosen, and the pack's version:
+        of everything that decides the contents but the order in which a machine adds up (docs/decisions/0022).
+        """
         solution = self.solution
-        asked = [asdict(solution.request), asdict(solution.options), solution.erasure.family]
-        text = json.dumps([*asked, dict(self.fingerprints)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        asked = [asdict(solution.request), asdict(solution.options), solution.erasure.family, dict(fingerprints)]
+        text = json.dumps([*asked, solution.start, PACK_VERSION], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return replace(self, fingerprints=fingerprints, digest=digest)
 
     def not_erased(self) -> list[str]:
         """Concepts that are still there."""
@@ -91,19 +101,21 @@ class Report:
     def short(self) -> str:
         """A few lines for the node."""
         solution = self.solution
-        concepts = zip(solution.request.concepts, self.leak_training, self.leak_unseen, strict=True)
+        leaks = zip(self.leak_training, self.leak_unseen, self.leak_unlisted, strict=True)
         lines = []
-        for concept, seen, new in concepts:
+        for concept, (seen, new, form) in zip(solution.request.concepts, leaks, strict=True):
             lines += [
                 str(concept),
                 f"  leak {seen:.3f} in sentences solved on, {new:.3f} in unseen ones (1 all, 0 gone)",
             ]
+            if form is not None:
+                lines.append(f"  leak {form:.3f} in forms that are not listed: {', '.join(unlisted_forms(concept))}")
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
         lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
         size = solution.erasure.nbytes() / 1e6
         lines.append(f"{size:.2f} MB, solved in {solution.seconds:.1f} s")
-        lines.append(f"digest {solution.erasure.digest()}, recipe {self.recipe()}")
+        lines.append(f"digest {self.digest}")
         return "\n".join(lines)
 
     def _where(self) -> str:
@@ -135,12 +147,16 @@ class Report:
             "preserves": list(solution.request.preserves),
             "options": asdict(solution.options),
             "family": solution.erasure.family,
-            "digest": solution.erasure.digest(),
-            "recipe": self.recipe(),
+            "digest": self.digest,
+            "checksum": solution.erasure.checksum(),
             "bytes": solution.erasure.nbytes(),
             "start": solution.start,
             "trials": [asdict(trial) for trial in solution.trials],
-            "leak": {"training": list(self.leak_training), "unseen": list(self.leak_unseen)},
+            "leak": {
+                "training": list(self.leak_training),
+                "unseen": list(self.leak_unseen),
+                "unlisted": list(self.leak_unlisted),
+            },
             "drift": dict(self.drift),
             "residual_max": self.residual_max,
             "seconds": solution.seconds,
@@ -169,6 +185,7 @@ def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
         residuals=residuals,
         leak_training=_by_concept(plan, plan.pairs, encoded, weights),
         leak_unseen=_by_concept(plan, plan.unseen, encoded, weights),
+        leak_unlisted=_unlisted(solution, original, edited, weights),
         drift={name: float(drift(group, *encoded, weights).mean()) for name, group in plan.groups.items()},
         checks=make_checks(solution.request, original),
     )
@@ -250,3 +267,16 @@ def _by_concept(
     left = leak(pairs, *encoded, weights, plan.prefixes).tolist()
     concepts = range(1 + max(pair.concept for pair in pairs))
     return tuple(fmean(v for pair, v in zip(pairs, left, strict=True) if pair.concept == c) for c in concepts)
+
+
+def _unlisted(solution: Solution, original: TextPath, edited: TextPath, weights: Weights) -> tuple[float | None, ...]:
+    """Leak by concept in forms of its names that nobody listed."""
+    pairs = [pair for *_, pair in unlisted(solution.request)]
+    concepts = range(len(solution.request.concepts))
+    if not pairs:
+        return tuple(None for _ in concepts)
+    pairs, prefixes = matched(original, pairs)
+    prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
+    left = leak(pairs, read(original, prompts), read(edited, prompts), weights, prefixes).tolist()
+    by_concept = [[value for pair, value in zip(pairs, left, strict=True) if pair.concept == c] for c in concepts]
+    return tuple(fmean(values) if values else None for values in by_concept)

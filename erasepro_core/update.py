@@ -62,7 +62,7 @@ class Erasure:
         """Both mappings."""
         return self.text_encoder, self.diffusion_model
 
-    def digest(self) -> str:
+    def checksum(self) -> str:
         """Short name of the contents: equal for equal updates, bit by bit."""
         sha = hashlib.sha256(self.family.encode())
         for side, part in enumerate(self.parts()):

@@ -107,7 +107,8 @@ class AuditErasure(io.ComfyNode):
                 f"{'both' if concepts else 'neither'} of erasure and concepts are connected; connect one of the two: "
                 "an erasure to check what it promises, or concepts to look for them in any model."
             )
-        found = replace(found, remarks=_negative(found, clip, negative, negative_conditioning))
+        unseen = [f"Not measured: {each}." for each in path.unseen()]
+        found = replace(found, remarks=(*_negative(found, clip, negative, negative_conditioning), *unseen))
         picture = picture_or_reason(lambda: audit_picture(found))
         values = json.dumps(found.as_dict(), indent=1)
         shown = {"text": (found.short(),), "erasepro_audit": (_figures(found),)}

@@ -49,7 +49,7 @@ class SaveErasure(io.ComfyNode):
         if not described:
             lines.append(
                 "ComfyUI runs with --disable-metadata: the file is a LoRA and no more. It erases through any LoRA "
-                "loader. Its recipe, measures and checks are not in it, so Load Erasure and the guard cannot use it."
+                "loader. Its request, measures and checks are not in it, so Load Erasure and the guard cannot use it."
             )
         return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
 

@@ -11,9 +11,12 @@ from ..erasepro_core.audit import THRESHOLD, guard
 from .host import HostPath
 from .sockets import CATEGORY, Erasure
 
+HIGHEST = 0.9
+"""Thresholds above this would let through what nothing was erased from."""
+
 
 class StillThereError(RuntimeError):
-    """A concept that the model still understands; nothing behind the guard runs."""
+    """A concept that the model still understands, or may for all that can be seen; nothing behind the guard runs."""
 
 
 class RequireErasure(io.ComfyNode):
@@ -35,7 +38,7 @@ class RequireErasure(io.ComfyNode):
                     "threshold",
                     default=THRESHOLD,
                     min=0.0,
-                    max=1.0,
+                    max=HIGHEST,
                     step=0.01,
                     tooltip="The run stops when a name has more leak than this. 1 is the concept untouched, 0 gone.",
                 ),
@@ -48,7 +51,15 @@ class RequireErasure(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, threshold: float) -> io.NodeOutput:
-        found = guard(erasure.solution.request, erasure.checks, HostPath(model, clip), threshold)
+        if not 0 <= threshold <= HIGHEST:  # a value that comes by wire is not checked by the host
+            raise ValueError(f"the threshold is {threshold}; it must lie between 0 and {HIGHEST}.")
+        path = HostPath(model, clip)
+        if unseen := path.unseen():
+            raise StillThereError(
+                f"{'; '.join(unseen)}. What acts beside the weights cannot be measured, so nothing passes. Use loaders "
+                "that patch weights, in front of the guard, or take it out."
+            )
+        found = guard(erasure.solution.request, erasure.checks, path, threshold)
         if not found.passed:
             names = "; ".join(found.there())
             raise StillThereError(

@@ -66,14 +66,26 @@ class HostPath:
         self._frames = {encoder.name: self._frame(encoder) for encoder in self.encoders}
         self._refuse_unreadable()
         self._refuse_other_widths()
-        for patcher, side in ((model, "MODEL"), (clip.patcher, "CLIP")):
-            if patcher.injections or patcher.hook_patches:
-                log.warning(
-                    "%s carries LoRAs that act through hooks or injections; ErasePro sees only patched weights.", side
-                )
+        for unseen in self.unseen():
+            log.warning("%s; ErasePro sees only weights and their patches.", unseen)
 
-    def tokenize(self, prompts: Sequence[str]) -> list[Rows]:
-        return [self._rows(prompt) for prompt in prompts]
+    def unseen(self) -> list[str]:
+        """What acts on this model at sampling and cannot be measured here."""
+        found = []
+        conditioned = [name for text_input in self.inputs for name in text_input.layers]
+        text_layers = [key.rpartition(".")[0] for key in self.clip.cond_stage_model.state_dict()]
+        for patcher, side, layers in (
+            (self.model, "MODEL", conditioned),
+            (self.clip.patcher, "CLIP", text_layers),
+        ):
+            if patcher.injections or patcher.hook_patches or patcher.forced_hooks:
+                found.append(f"this {side} carries LoRAs that act through hooks or injections")
+            replaced = [key for key in patcher.object_patches if any(_overlap(key, layer) for layer in layers)]
+            found += [f"this {side} has something else in place of its {key}" for key in replaced]
+        return found
+
+    def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
+        return [self._rows(prompt, emphasis) for prompt in prompts]
 
     def encode(self, rows: Sequence[Rows]) -> Features:
         said: dict[str, Tensor] = {}
@@ -96,6 +108,8 @@ class HostPath:
             hooks = {self.module(encoder.name): partial(hear, encoder) for encoder in self.encoders}
             stack.enter_context(hooked(hooks, {}))
             self.clip.encode_from_tokens(tokens)
+        # Where words are emphasised the host encodes one row more, and writes the emphasis into what an encoder gave.
+        said = {name: output[: len(rows)] for name, output in said.items()}
         return {text_input.name: self._features(text_input, said) for text_input in self.inputs}
 
     def module(self, name: str) -> nn.Module:
@@ -163,8 +177,8 @@ class HostPath:
         lead = next((i for i, (x, y) in enumerate(zip(empty, some, strict=False)) if x != y), len(empty))
         return lead, len(empty) - lead
 
-    def _rows(self, prompt: str) -> Rows:
-        said = self.clip.tokenize(_without_emphasis(prompt))
+    def _rows(self, prompt: str, emphasis: bool) -> Rows:
+        said = self.clip.tokenize(prompt if emphasis else _without_emphasis(prompt))
         rows = {encoder.name: self._row(prompt, encoder, said[encoder.tokens]) for encoder in self.encoders}
         return rows | {encoder.pooled: POOLED_ROW for encoder in self.encoders}
 
@@ -175,11 +189,12 @@ class HostPath:
                 f"{prompt!r} has {_words(tokenizer, chunks)} tokens; a concept and its sentence must fit into one "
                 f"chunk of {tokenizer.max_length}. Shorten the name, its alias or its anchor."
             )
-        ids = tuple(token for token, _ in chunks[0])
+        ids, weights = zip(*chunks[0], strict=True)
         end = len(ids) - tail if tokenizer.end_token is None else ids.index(tokenizer.end_token, lead)
         # Padding that is masked and that nobody reads would be most of the work (512 tokens a prompt for Wan).
         masked = cast(Any, self.module(encoder.name)).enable_attention_masks and not encoder.padding
-        return TokenRow(ids[: end + tail] if masked else ids, lead, end, tail)
+        read = end + tail if masked else len(ids)
+        return TokenRow(ids[:read], lead, end, tail, weights[:read])
 
     def _refuse_unreadable(self) -> None:
         """Raises WeightError for a layer of either side whose weight is not a matrix of numbers to the host."""
@@ -192,6 +207,11 @@ class HostPath:
                 _refuse_packed(root.get_submodule(name), name, side)
 
 
+def _overlap(one: str, other: str) -> bool:
+    """Whether of two modules, by name, one is in the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
 def _without_emphasis(prompt: str) -> str:
     """The prompt with its parentheses as plain characters: emphasis is no part of a concept."""
     plain = prompt.replace(r"\(", "(").replace(r"\)", ")")
@@ -202,8 +222,8 @@ def _side_by_side(rows: Sequence[TokenRow], module: nn.Module) -> tuple[list[lis
     """The rows as the host's encoder takes them, all of one length, and the length of each."""
     lengths = [len(row.ids) for row in rows]
     fill = cast(Any, module).special_tokens.get("pad", 0)
-    ids = [[*row.ids, *[fill] * (max(lengths) - len(row.ids))] for row in rows]
-    return [[(token, 1.0) for token in row] for row in ids], lengths
+    filling = [[(fill, 1.0)] * (max(lengths) - length) for length in lengths]
+    return [[*zip(r.ids, r.weights, strict=True), *more] for r, more in zip(rows, filling, strict=True)], lengths
 
 
 @contextmanager

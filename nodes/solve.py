@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
@@ -125,4 +123,4 @@ def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: 
     solution = solve_request(request, options, original, tick)
     throw_exception_if_processing_interrupted()
     report = check(solution, original, HostPath(*with_erasure(model, clip, solution.erasure, 1.0))).raised()
-    return replace(report, fingerprints=fingerprints(model, clip, solution.erasure))
+    return report.named(fingerprints(model, clip, solution.erasure))

@@ -51,7 +51,7 @@ def example(scale: float = 1.0) -> Report:
         residuals={ENCODER: Residual(1e-6, 0.03), KEYS: Residual(2e-6, 0.04), VALUES: Residual(2e-6, 0.05)},
         leak_training=(0.01, 0.02),
         leak_unseen=(0.05, 0.06),
+        leak_unlisted=(0.5, None),
         drift={"neutral": 0.02, "anchors": 0.01},
         checks=tuple(checks),
-        fingerprints={ENCODER: (3.0, -1.5), KEYS: (2.0, 0.25), VALUES: (2.0, 0.5)},
-    )
+    ).named({ENCODER: (3.0, -1.5), KEYS: (2.0, 0.25), VALUES: (2.0, 0.5)})

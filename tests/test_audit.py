@@ -6,8 +6,21 @@ import pytest
 import torch
 
 from erasepro_core import Audit, parse_request
-from erasepro_core.audit import CHECKED, UNLISTED, Check, Finding, difference, fingerprint, leak_against, mixes, opened
-from erasepro_core.concept import PromptPair
+from erasepro_core.audit import (
+    CHECKED,
+    OWN,
+    UNLISTED,
+    Check,
+    Finding,
+    difference,
+    fingerprint,
+    leak_against,
+    mixes,
+    opened,
+    unlisted,
+    unlisted_forms,
+)
+from erasepro_core.concept import PromptPair, Request
 from tests.artefact import normal
 
 TARGET, ANCHOR = normal(3, 40, seed=0), normal(3, 40, seed=1)
@@ -27,7 +40,9 @@ def test_an_anchor_that_has_become_the_target_is_seen():
 
 def test_a_quiet_model_does_not_pass_by_being_quiet():
     assert leak_against(CHECK, 0.01 * TARGET, 0.01 * ANCHOR) == pytest.approx(1.0)
-    assert math.isnan(leak_against(CHECK, 0 * TARGET, 0 * ANCHOR))
+    assert leak_against(CHECK, 0 * TARGET, 0 * ANCHOR) == 1.0  # nothing can be told, so nothing passes
+    assert leak_against(CHECK, math.nan * TARGET, math.nan * ANCHOR) == 1.0
+    assert leak_against(CHECK, TARGET, math.nan * ANCHOR) == 1.0
 
 
 def test_what_moves_both_alike_is_no_leak():
@@ -71,3 +86,50 @@ def test_a_name_that_nothing_was_measured_of_never_passes():
         Audit(request, (cat, Finding(UNLISTED, 0, "kitten", "kittens", 0.1)), 0.3)
     with pytest.raises(ValueError, match="no sentence asks for 'cat', 'kitten'"):
         Audit(request, (), 0.3)
+
+
+def test_a_request_of_nothing_never_passes():
+    with pytest.raises(ValueError, match="names no concept, so there is nothing to look for"):
+        Audit(Request(()), (), 0.3)
+
+
+def test_a_threshold_that_is_no_number_never_passes():
+    request = parse_request("cat -> dog", "object")
+    assert not Audit(request, (Finding(CHECKED, 0, "cat", "a cat", 0.1),), math.nan).passed
+    assert not Audit(request, (Finding(CHECKED, 0, "cat", "a cat", math.nan),), 0.3).passed
+
+
+def test_a_check_of_what_never_differed_tells_nothing_and_says_so():
+    """Two words that the model does not know: nothing would have been found at any time."""
+    same = Check(CHECK.pair, ANCHOR, ANCHOR)
+    with pytest.raises(ValueError, match="'a cat' and 'a dog' meant the same to the model before anything was erased"):
+        leak_against(same, ANCHOR, ANCHOR)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "forms"),
+    [
+        ("cat | kitten -> dog", "object", ["cats", "kittens"]),
+        ("cat | Cats -> dog", "object", []),
+        ("cats -> dogs", "object", ["cat"]),
+        ("fox | glass | lady | toy -> thing", "object", ["foxes", "glasses", "ladies", "toys"]),
+        ("Van Gogh -> an artist", "style", ["Van Gogh's"]),
+        ("Ada | Ada's -> a person", "person", []),
+        ("nudity -> a person wearing clothes", "explicit content", ["nudities"]),
+    ],
+)
+def test_forms_that_people_also_write(text, kind, forms):
+    request = parse_request(text, kind)
+    assert unlisted_forms(request.concepts[0]) == forms
+    assert {pair.target for *_, pair in unlisted(request)} == set(forms)
+
+
+def test_a_few_sentences_that_leak_are_not_hidden_by_many_that_do_not():
+    request = parse_request("cat -> dog", "object")
+    many = [Finding(CHECKED, 0, "cat", f"a cat {n}", 0.0) for n in range(30)]
+    own = Finding(OWN, 0, "cat", "a cat at night", 0.9)
+    found = Audit(request, (*many, own), 0.3)
+    assert found.leak == 0.9
+    assert not found.passed
+    assert "leak 0.90, most in 'a cat at night' (0.90)" in found.short()
+    assert Audit(request, tuple(many), 0.3).passed

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save, save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save, save_file
 
-from erasepro_core.files import FORMAT, PACK_VERSION, FileError, pack, read, unpack
+from erasepro_core import parse_request
+from erasepro_core.families.kohya import KOHYA_BLOCKS, kohya_names
+from erasepro_core.files import CHECKSUM, FORMAT, PACK_VERSION, FileError, checksum, pack, read, unpack
 from erasepro_core.update import LowRankUpdate, compressed
 from tests.artefact import ENCODER, KEYS, VALUES, example, normal
 
@@ -30,8 +33,8 @@ def updates(report):
 def test_a_float32_file_keeps_every_bit(tmp_path):
     report = example()
     back = read(written(tmp_path, report, "float32"))
-    assert back.solution.erasure.digest() == report.solution.erasure.digest()
-    assert back.recipe() == report.recipe()
+    assert back.solution.erasure.checksum() == report.solution.erasure.checksum()
+    assert back.digest == report.digest
 
 
 def test_a_float16_file_is_smaller_and_nearly_the_same(tmp_path):
@@ -53,6 +56,7 @@ def test_what_was_asked_and_measured_comes_back(tmp_path):
     assert back.solution.start == 0
     assert back.drift == report.drift
     assert (back.leak_training, back.leak_unseen) == (report.leak_training, report.leak_unseen)
+    assert back.leak_unlisted == report.leak_unlisted == (0.5, None)
     assert back.residuals == report.residuals
     assert back.fingerprints == report.fingerprints
     assert back.short() == report.short()
@@ -75,6 +79,23 @@ def test_a_file_is_a_lora_in_the_naming_that_loaders_share():
         "text": "circle | disc -> square",
         "kind": "object",
     }
+
+
+def test_the_unet_that_all_loaders_know_has_the_names_that_all_loaders_know():
+    """SD1's and SD2's: kohya's scripts and diffusers pass over the UNet's own names. Any other keeps its own."""
+    block = "lora_unet_{}_transformer_blocks_0_attn2_to_k"
+    whole = [block.format(name) for name in KOHYA_BLOCKS]
+    names = dict(zip(KOHYA_BLOCKS, kohya_names(whole), strict=True))
+    assert len(set(names.values())) == 16
+    assert names["input_blocks_1_1"] == block.format("down_blocks_0_attentions_0")
+    assert names["input_blocks_8_1"] == block.format("down_blocks_2_attentions_1")
+    assert names["middle_block_1"] == block.format("mid_block_attentions_0")
+    assert names["output_blocks_3_1"] == block.format("up_blocks_1_attentions_0")
+    assert names["output_blocks_11_1"] == block.format("up_blocks_3_attentions_2")
+    encoder = "lora_te_text_model_encoder_layers_0_mlp_fc2"
+    assert kohya_names([encoder, *whole]) == [encoder, *names.values()]
+    assert kohya_names([encoder, *whole[1:]]) == [encoder, *whole[1:]]
+    assert kohya_names([*whole, block.format("output_blocks_2_1")])[:16] == whole
 
 
 def test_the_metadata_says_who_wrote_it_and_when():
@@ -106,17 +127,39 @@ def test_files_of_every_format_so_far_stay_readable(file):
         "Van Gogh -> an artist",
     ]
     assert set(updates(report)) == {ENCODER, KEYS, VALUES}
-    assert report.solution.erasure.digest() == "bba954ee34d06f53"
+    assert report.solution.erasure.checksum() == "bba954ee34d06f53"
+    assert report.digest == {"format_1": "f391dc6e02b0b03d", "format_2": "49c43b2edf6c4b86"}[file.stem]
+
+
+def test_an_old_file_that_was_changed_is_refused_too():
+    tensors, metadata = load_file(OLD / "format_1.safetensors"), {}
+    with safe_open(OLD / "format_1.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert unpack(tensors, metadata)
+    with pytest.raises(FileError, match=r"its tensors have the digest .* it was changed after it was saved"):
+        unpack({name: tensor * 2 if "lora_up" in name else tensor for name, tensor in tensors.items()}, metadata)
 
 
 def test_there_is_a_file_of_every_format_so_far():
     assert {path.stem for path in OLD.glob("*.safetensors")} == {f"format_{n}" for n in range(1, FORMAT + 1)}
 
 
+def test_a_checksum_names_everything_that_is_erasepros_in_a_file():
+    tensors, metadata = pack(example(), "float16")
+    known = metadata[CHECKSUM]
+    assert checksum(tensors, metadata) == known
+    assert checksum(tensors, metadata | {"ss_comment": "of another program"}) == known
+    others = [metadata | {key: text + " "} for key, text in metadata.items() if key != CHECKSUM]
+    found = {checksum(tensors, other) for other in others}
+    found |= {checksum({**tensors, name: tensor + 1}, metadata) for name, tensor in tensors.items()}
+    assert len(found) == len(others) + len(tensors)
+    assert known not in found
+
+
 def test_a_file_of_a_later_format_says_that_the_pack_is_too_old():
     tensors, metadata = pack(example(), "float32")
-    with pytest.raises(FileError, match=r"format '2'; this pack reads 1. Update ErasePro"):
-        unpack(tensors, metadata | {"erasepro.format": "2"})
+    with pytest.raises(FileError, match=r"format '3'; this pack reads 1, 2. Update ErasePro"):
+        unpack(tensors, metadata | {"erasepro.format": "3"})
 
 
 def test_a_stored_update_has_no_more_terms_than_it_needs():
@@ -134,11 +177,30 @@ def test_nothing_is_lost_by_an_update_of_nothing():
     assert not compressed(nothing, 1e-3).dense().any()
 
 
-def test_a_recipe_names_what_was_asked_of_which_weights():
+def test_a_digest_names_what_was_asked_of_which_weights():
     report = example()
-    solution = report.solution
+    solution, weights = report.solution, report.fingerprints
+    assert len(report.digest) == 16
     same = replace(report, leak_unseen=(0.1, 0.1), solution=replace(solution, seconds=9.0))
-    assert same.recipe() == report.recipe()
-    assert replace(report, fingerprints={**report.fingerprints, KEYS: (2.0, 0.24)}).recipe() != report.recipe()
-    other = replace(solution, options=replace(solution.options, tolerance=0.3))
-    assert replace(report, solution=other).recipe() != report.recipe()
+    assert same.named(weights).digest == report.digest
+    others = [
+        report.named({**weights, KEYS: (2.0, 0.24)}),
+        replace(report, solution=replace(solution, options=replace(solution.options, tolerance=0.3))).named(weights),
+        replace(report, solution=replace(solution, request=parse_request("ring -> moon", "object"))).named(weights),
+        replace(report, solution=replace(solution, start=1)).named(weights),
+    ]
+    assert len({report.digest, *(other.digest for other in others)}) == 5
+
+
+def test_options_come_back_to_the_last_digit(tmp_path):
+    report = example()
+    solution = replace(report.solution, options=replace(report.solution.options, tolerance=0.123456789))
+    assert read(written(tmp_path, replace(report, solution=solution), "float16")).solution.options == solution.options
+
+
+def test_one_name_of_an_erasure_is_the_same_in_every_file_of_it(tmp_path):
+    report = example()
+    names = {precision: read(written(tmp_path, report, precision)).digest for precision in ("float16", "float32")}
+    assert set(names.values()) == {report.digest}
+    whole, half = (pack(report, precision)[1][CHECKSUM] for precision in ("float32", "float16"))
+    assert whole != half

@@ -23,15 +23,15 @@ def test_its_size_and_rank_need_no_dense_form(update):
     assert update.nbytes() == 4 * (6 * 2 + 2 * 9)
 
 
-def test_a_digest_names_the_contents(update):
+def test_a_checksum_names_the_contents(update):
     one = Erasure("sd1", {"a": update}, {"b": update})
     same = Erasure("sd1", {"a": LowRankUpdate(update.left.clone(), update.right.clone())}, {"b": update})
-    assert one.digest() == same.digest()
-    assert len(one.digest()) == 16
+    assert one.checksum() == same.checksum()
+    assert len(one.checksum()) == 16
     moved = LowRankUpdate(update.left + 1e-6, update.right)
     others = [Erasure("sd2", {"a": update}, {"b": update}), Erasure("sd1", {"a": moved}, {"b": update})]
     others += [Erasure("sd1", {"a": update}, {"c": update}), Erasure("sd1", {"a": update, "b": update}, {})]
-    assert len({one.digest(), *(other.digest() for other in others)}) == 5
+    assert len({one.checksum(), *(other.checksum() for other in others)}) == 5
 
 
 def test_an_erasure_weighs_what_its_factors_weigh(update):

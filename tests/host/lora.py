@@ -1,6 +1,8 @@
-"""A LoRA such as users put on their model, for tests: it changes everything a little."""
+"""What users do to a model beside erasing: a LoRA that changes everything a little, a merge, a saved checkpoint."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,4 +21,32 @@ def with_random_lora(both, size: float):
                 up *= size * weight.norm() / (up @ down).norm()
                 patches[key] = LoRAAdapter(set(), (up, down, None, None, None, None))
         assert len(patcher.add_patches(patches)) == len(patches) > 10
+    return model, clip
+
+
+def merged(both, other, share: float):
+    """A MODEL and CLIP of `share` of the first and the rest of the other, by the stock nodes."""
+    from comfy_extras.nodes_model_merging import CLIPMergeSimple, ModelMergeSimple
+
+    (model,) = ModelMergeSimple().merge(both[0], other[0], share)
+    (clip,) = CLIPMergeSimple().merge(both[1], other[1], share)
+    return model, clip
+
+
+def baked(both, folder: Path):
+    """Saved as the stock node saves a checkpoint, and read into a new mini model: no patch is left."""
+    import comfy.sd
+    import comfy.utils
+
+    from tests.mini import model as mini_model
+
+    comfy.sd.save_checkpoint(str(folder / "baked.safetensors"), *both)
+    weights: Any = comfy.utils.load_torch_file(str(folder / "baked.safetensors"))
+    model, clip, _ = mini_model.load()
+    mini_model.diffusion_model(model).load_state_dict(mini_model.part(weights, "model.diffusion_model."))
+    names = {name.split("transformer.", 1)[1]: name for name in weights if "text_model" in name or "text_proj" in name}
+    text = {name: weights[full] for name, full in names.items()}
+    missing = mini_model.text_model(clip).load_state_dict(text, strict=False).missing_keys
+    assert set(missing) <= {"text_projection.weight"}
+    assert not model.patches
     return model, clip

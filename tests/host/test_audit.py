@@ -8,6 +8,7 @@ import torch
 
 from erasepro_core import ConceptError, Options, parse_request
 from erasepro_core.audit import CHECKED, OWN, UNLISTED, audit, audit_against, guard, make_checks
+from erasepro_core.concept import PromptPair
 from erasepro_core.measure import leak, matched, read, weight_pairs
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES, node, solved
@@ -50,7 +51,7 @@ def test_with_the_erasure_it_is_gone_in_every_kind_of_sentence_but_forms_nobody_
     found = audit(REQUEST, report.checks, after, 0.3, ["a night scene with {}"])
     assert found.passed
     groups = found.by_group()
-    assert set(groups) == {CHECKED, "two objects", "word order", "repeated", OWN, UNLISTED}
+    assert set(groups) == {CHECKED, "two objects", "word order", "repeated", "emphasis", OWN, UNLISTED}
     assert max(value for group, value in groups.items() if group != UNLISTED) < 0.2
     assert groups[UNLISTED] > 0.5  # `circles` is another word to a tokenizer
     assert audit_against(REQUEST, before, after, 0.3).leak == pytest.approx(found.leak, abs=0.1)
@@ -92,6 +93,39 @@ def test_prompts_of_ones_own_must_name_a_concept(report, after):
     assert own == [("disc", "a disc under water"), ("circle", "two circle"), ("disc", "two disc")]
     with pytest.raises(ConceptError, match=r"'a discus' names none of: circle, disc. Write \{\}"):
         audit(REQUEST, report.checks, after, 0.3, ["a discus"])
+
+
+def test_emphasis_is_what_the_host_makes_of_it(before):
+    """`(word:1.4)` counts more as in a prompt node, where it is not plain text."""
+    prompts = ["a photo of a (circle:1.4)", "((disc)) on a table", "a photo of a circle"]
+    features = before.encode(before.tokenize(prompts, emphasis=True))
+    for prompt, row in zip(prompts, features, strict=True):
+        assert torch.equal(row, before.clip.encode_from_tokens(before.clip.tokenize(prompt))[0])
+    assert not torch.equal(features[0], features[2])
+    assert before.tokenize([prompts[0]], emphasis=True)[0].ids == before.tokenize([prompts[2]])[0].ids
+    assert before.tokenize([prompts[0]])[0].ids != before.tokenize([prompts[2]])[0].ids
+
+
+def test_an_emphasised_name_is_found_and_is_gone(report, before, after):
+    """Weak emphasis, strong, nested, and brackets that other words stand in."""
+    own = ["a ({}:0.6)", "a ({}:1.8)", "(((a {} here)))", "(best quality:1.3) , (a red {} on a table:1.2)"]
+    plain = audit_against(REQUEST, before, before, 0.3, own)
+    assert all(finding.leak == pytest.approx(1.0, abs=1e-5) for finding in plain.findings)
+    found = audit_against(REQUEST, before, after, 0.3, own)
+    assert max(finding.leak for finding in found.findings if finding.group == OWN) < 0.3
+    assert found.by_group()["emphasis"] < 0.2
+
+
+def test_the_tokens_of_an_emphasised_name_are_found_behind_open_brackets(before):
+    """What stands before a name is tokenized alone to count its tokens; its brackets are open there."""
+    pair = PromptPair("((a red {} on a table:1.2))", "circle", "square", 0)
+    (shifted,), prefixes = matched(before, [pair], emphasis=True)
+    said = read(before, [shifted.target_prompt, shifted.anchor_prompt], emphasis=True)
+    ((position, _),) = said.aligned(shifted, prefixes, before.inputs[0]).concept
+    word = before.tokenize(["circle"])[0]["clip_l"].ids[1]
+    row = said.rows[shifted.target_prompt]["clip_l"]
+    assert row.ids[position] == word
+    assert row.weights[position] == 1.2  # the host takes the number for the whole
 
 
 def test_the_negative_prompt_is_only_warned_of_where_the_erased_clip_encodes_it(report, erased, mini):
@@ -156,6 +190,23 @@ def test_an_unlisted_name_is_found_by_asking_for_it(mini, erased):
     assert audit_node.execute(*erased, 0.3, "", "", concepts=unlisted).args[1] > 0.2
 
 
+def test_the_report_says_what_is_left_of_forms_that_nobody_listed(mini, report):
+    """In table, JSON and picture; none where every form is listed."""
+    node_ = packs.module("nodes.report").ErasureReport
+    (left,) = report.leak_unlisted
+    assert left > 0.5
+    shown = node_.execute(report)
+    assert f"leak {left:.3f} in forms that are not listed: circles, discs" in shown.args[1]
+    assert json.loads(shown.args[2])["leak"]["unlisted"] == [left]
+    listed = parse_request("circle | circles -> square", "object")
+    whole = packs.module("nodes.solve").solve_and_check(*mini[:2], listed, Options(templates=TEMPLATES))
+    assert whole.leak_unlisted == (None,)
+    shown = node_.execute(whole)
+    assert "not listed" not in shown.args[1]
+    assert json.loads(shown.args[2])["leak"]["unlisted"] == [None]
+    assert shown.args[0].shape == (1, 750, 1100, 3)
+
+
 def test_it_runs_in_a_real_graph(server):
     graph = solved(server.object_info())
     inputs = {"threshold": 0.3, "prompts": "a moon and {}", "negative": "circle", "erasure": ["solve", 0]}
@@ -187,7 +238,7 @@ def test_without_matplotlib_only_the_picture_is_missing_and_says_why(mini, repor
     shown = packs.module("nodes.report").ErasureReport.execute(report)
     assert "pip install matplotlib" in shown.args[0].message
     assert "| layer | depth |" in shown.args[1]
-    assert json.loads(shown.args[2])["recipe"] == report.recipe()
+    assert json.loads(shown.args[2])["digest"] == report.digest
     found = packs.module("nodes.audit").AuditErasure.execute(*erased, 0.3, "", "", erasure=report)
     assert found.args[0] is True
     assert "pip install matplotlib" in found.args[4].message

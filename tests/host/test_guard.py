@@ -1,9 +1,12 @@
 """Require Erasure in real graphs: it passes the good one and stops each way in which a concept comes back."""
 
+import math
 import re
 
 import pytest
+import torch
 
+from erasepro_core import Options, parse_request
 from tests import pack as packs
 from tests.host.client import ApiGraph, Client, Result
 from tests.host.graphs import node, pictures, solved, with_picture
@@ -42,11 +45,15 @@ def test_the_good_graph_passes_and_draws_what_it_drew(server, graph):
     assert picture == unguarded
 
 
-def test_it_hands_on_the_very_objects_it_was_given(mini):
-    from erasepro_core import Options, parse_request
+@pytest.fixture(scope="module")
+def solved_once(mini):
+    request = parse_request("circle -> square", "object")
+    return packs.module("nodes.solve").solve_and_check(*mini[:2], request, Options(templates=4))
 
-    solve, apply, guard = (packs.module(f"nodes.{name}") for name in ("solve", "apply", "guard"))
-    report = solve.solve_and_check(*mini[:2], parse_request("circle -> square", "object"), Options(templates=4))
+
+def test_it_hands_on_the_very_objects_it_was_given(mini, solved_once):
+    apply, guard = (packs.module(f"nodes.{name}") for name in ("apply", "guard"))
+    report = solved_once
     model, clip = apply.ApplyErasure.execute(*mini[:2], report, 1.0).args
     passed = guard.RequireErasure.execute(model, clip, report, 0.3)
     assert passed.args[0] is model
@@ -124,3 +131,71 @@ def test_a_loaded_erasure_guards_too(server, graph):
     graph["apply"] = node("ErasePro_Apply", model=["loader", 0], clip=["loader", 1], erasure=["load", 0], strength=1.0)
     assert server.queue(guarded(graph, MODEL, CLIP, ["load", 0])).checked().images
     assert stopped(server.queue(guarded(graph, ["loader", 0], ["loader", 1], ["load", 0]))) == 1.0
+
+
+@pytest.mark.parametrize("threshold", [math.nan, 1.0, 5.0, -0.1])
+def test_a_threshold_by_wire_that_would_let_anything_through_is_refused(mini, solved_once, threshold):
+    """The host checks what is typed; a number that comes by wire it passes on as it is."""
+    guard = packs.module("nodes.guard").RequireErasure
+    with pytest.raises(ValueError, match=r"must lie between 0 and 0\.9"):
+        guard.execute(*mini[:2], solved_once, threshold)
+
+
+def test_an_erasure_of_one_concept_does_not_vouch_for_another(server, graph):
+    heart = {**graph["define0"]["inputs"], "text": "heart -> moon"}
+    graph["define1"] = node("ErasePro_DefineConcepts") | {"inputs": heart}
+    graph["other"] = node("ErasePro_Solve", **{**graph["solve"]["inputs"], "concepts": ["define1", 0]})
+    result = server.queue(guarded(graph, MODEL, CLIP, ["other", 0]))
+    assert result.error
+    assert result.error.node == "guard"
+    assert "'heart' of heart -> moon: leak" in result.error.message
+
+
+def test_an_alias_that_was_not_erased_is_stopped_by_itself(mini, solved_once, host):
+    """One name of two is gone: the mean of both would pass."""
+    both = packs.module("nodes.solve").solve_and_check(
+        *mini[:2], parse_request("circle | heart -> square", "object"), Options(templates=4)
+    )
+    erased = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
+    guard = packs.module("nodes.guard")
+    with pytest.raises(guard.StillThereError, match=r"'heart' of circle \| heart -> square: leak") as stopped:
+        guard.RequireErasure.execute(*erased, both, 0.6)
+    assert "'circle' of" not in str(stopped.value)
+
+
+def test_a_swapped_pair_is_stopped(mini, solved_once, host):
+    """An erased MODEL with the original CLIP. The other way round all is well: this erasure lives in the CLIP."""
+    guard = packs.module("nodes.guard")
+    model, clip = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
+    with pytest.raises(guard.StillThereError, match="leak"):
+        guard.RequireErasure.execute(model, mini[1], solved_once, 0.3)
+    assert guard.RequireErasure.execute(mini[0], clip, solved_once, 0.3).args == (mini[0], clip)
+
+
+def test_a_lora_in_a_hook_is_stopped_because_nothing_can_measure_it(server, graph):
+    lora = undoing(server, graph, -1.0)
+    file = lora["lora"]["inputs"]["lora_name"]
+    graph["hook"] = node("CreateHookLora", lora_name=file, strength_model=-1.0, strength_clip=-1.0)
+    hooked = {"clip": CLIP, "apply_to_conds": True, "schedule_clip": False, "hooks": ["hook", 0]}
+    graph["hooked"] = node("SetClipHooks", **hooked)
+    result = server.queue(guarded(graph, MODEL, ["hooked", 0]))
+    assert result.error
+    assert (result.error.node, result.images) == ("guard", {})
+    assert "this CLIP carries LoRAs that act through hooks" in result.error.message
+    wires = {"model": MODEL, "clip": ["hooked", 0], "erasure": ["solve", 0]}
+    graph["audit"] = node("ErasePro_Audit", threshold=0.3, prompts="", negative="", **wires)
+    assert "Not measured: this CLIP carries LoRAs" in server.queue(graph).checked().texts["audit"]
+
+
+def test_another_module_in_place_of_a_layer_is_stopped(mini, solved_once, host):
+    """What the host puts in at sampling is not in the weights that can be read."""
+    guard = packs.module("nodes.guard")
+    model, clip = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
+    name = host.HostPath(model, clip)._conditioned[0]
+    model.add_object_patch("model_sampling", object())  # many nodes do this, and it reads no text
+    assert guard.RequireErasure.execute(model, clip, solved_once, 0.3).args == (model, clip)
+    for place in (name, name.rpartition(".")[0], f"{name}.weight"):
+        changed = model.clone()
+        changed.add_object_patch(place, torch.nn.Identity())
+        with pytest.raises(guard.StillThereError, match=f"this MODEL has something else in place of its {place}"):
+            guard.RequireErasure.execute(changed, clip, solved_once, 0.3)

@@ -1,7 +1,5 @@
 """Erasures among other things that change a model: what holds and what does not, by leak (docs/stacking.md)."""
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -9,7 +7,7 @@ from erasepro_core import Options, parse_request
 from erasepro_core.audit import guard
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES
-from tests.host.lora import with_random_lora
+from tests.host.lora import baked, merged, with_random_lora
 
 CIRCLE = parse_request("circle | disc -> square", "object", "triangle\nring")
 HEART = parse_request("heart | valentine -> triangle", "object", "moon\nring")
@@ -72,37 +70,19 @@ def test_a_lora_that_the_solve_has_not_seen_hardly_matters(host, mini, circle, l
     ("share", "low", "high"), [(1.0, 0, 0.2), (0.75, 0.1, 0.5), (0.5, 0.4, 0.9), (0.0, 0.99, 1.01)]
 )
 def test_a_merge_keeps_as_much_as_the_share_of_the_erased_model(host, mini, circle, left, share, low, high):
-    from comfy_extras.nodes_model_merging import CLIPMergeSimple, ModelMergeSimple
-
-    erased = applied(host, mini[:2], circle)
-    (model,) = ModelMergeSimple().merge(erased[0], mini[0], share)
-    (clip,) = CLIPMergeSimple().merge(erased[1], mini[1], share)
-    assert low <= left(circle, (model, clip)) <= high
+    both = merged(applied(host, mini[:2], circle), mini, share)
+    assert low <= left(circle, both) <= high
 
 
 def test_a_saved_checkpoint_carries_the_erasure_in_its_weights(host, mini, circle, left, tmp_path):
     """Saved as the stock node saves, read into a new model: no patch is left, and the concept is gone all the same."""
-    import comfy.sd
-    import comfy.utils
-
-    from tests.mini import model as mini_model
-
-    model, clip = applied(host, mini[:2], circle)
-    comfy.sd.save_checkpoint(str(tmp_path / "baked.safetensors"), model, clip)
-    weights: Any = comfy.utils.load_torch_file(str(tmp_path / "baked.safetensors"))
-    baked_model, baked_clip, _ = mini_model.load()
-    state = mini_model.part(weights, "model.diffusion_model.")
-    mini_model.diffusion_model(baked_model).load_state_dict(state)
-    names = {name.split("transformer.", 1)[1]: name for name in weights if "text_model" in name or "text_proj" in name}
-    text = {name: weights[full] for name, full in names.items()}
-    missing = mini_model.text_model(baked_clip).load_state_dict(text, strict=False).missing_keys
-    assert set(missing) <= {"text_projection.weight"}
-    assert not baked_model.patches
-    assert left(circle, (baked_model, baked_clip)) == pytest.approx(left(circle, (model, clip)), abs=0.01)
+    erased = applied(host, mini[:2], circle)
+    both = baked(erased, tmp_path)
+    assert left(circle, both) == pytest.approx(left(circle, erased), abs=0.01)
     # Concepts alone have nothing to be held against here: the checkpoint itself is what it is measured by.
     audit = packs.module("nodes.audit").AuditErasure
-    assert audit.execute(baked_model, baked_clip, 0.3, "", "", concepts=CIRCLE).args[1] == pytest.approx(1.0, abs=0.01)
-    assert audit.execute(baked_model, baked_clip, 0.3, "", "", erasure=circle).args[1] < 0.2
+    assert audit.execute(*both, 0.3, "", "", concepts=CIRCLE).args[1] == pytest.approx(1.0, abs=0.01)
+    assert audit.execute(*both, 0.3, "", "", erasure=circle).args[1] < 0.2
 
 
 def test_the_measuring_itself_leaves_every_weight_as_it_was(host, mini, circle, left):
