@@ -98,12 +98,14 @@ def test_prompts_of_ones_own_must_name_a_concept(report, after):
 def test_emphasis_is_what_the_host_makes_of_it(before):
     """`(word:1.4)` counts more as in a prompt node, where it is not plain text."""
     prompts = ["a photo of a (circle:1.4)", "((disc)) on a table", "a photo of a circle"]
-    features = before.encode(before.tokenize(prompts, emphasis=True))
+    features = before.encode(before.tokenize(prompts, emphasis=True))["context"]
     for prompt, row in zip(prompts, features, strict=True):
         assert torch.equal(row, before.clip.encode_from_tokens(before.clip.tokenize(prompt))[0])
     assert not torch.equal(features[0], features[2])
-    assert before.tokenize([prompts[0]], emphasis=True)[0].ids == before.tokenize([prompts[2]])[0].ids
-    assert before.tokenize([prompts[0]])[0].ids != before.tokenize([prompts[2]])[0].ids
+    assert (
+        before.tokenize([prompts[0]], emphasis=True)[0]["clip_l"].ids == before.tokenize([prompts[2]])[0]["clip_l"].ids
+    )
+    assert before.tokenize([prompts[0]])[0]["clip_l"].ids != before.tokenize([prompts[2]])[0]["clip_l"].ids
 
 
 def test_an_emphasised_name_is_found_and_is_gone(report, before, after):
