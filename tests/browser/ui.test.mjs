@@ -206,7 +206,7 @@ scene("an audit shows what is left of each name, and warns", async () => {
   await audited.getByText(/The negative prompt names 'Hokusai'/).first().waitFor();
   await comfyui.portrait(page, "ErasePro_Audit", `${shots}/audit.png`);
 
-  const weak = { ErasePro_Audit: [0.3, "", ""], ErasePro_Apply: [0.3], ErasePro_Guard: [1.0] };
+  const weak = { ErasePro_Audit: [0.3, "", ""], ErasePro_Apply: [0.5], ErasePro_Guard: [0.9] };
   await comfyui.dropWorkflow(page, await miniWorkflow(weak, "audit_and_guard"));
   await comfyui.runGraph(page, url);
   await comfyui.look(page, "ErasePro_Audit");

@@ -191,7 +191,7 @@ def test_another_module_in_place_of_a_layer_is_stopped(mini, solved_once, host):
     """What the host puts in at sampling is not in the weights that can be read."""
     guard = packs.module("nodes.guard")
     model, clip = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
-    name = host.HostPath(model, clip)._conditioned[0]
+    name = host.HostPath(model, clip).inputs[0].layers[0]
     model.add_object_patch("model_sampling", object())  # many nodes do this, and it reads no text
     assert guard.RequireErasure.execute(model, clip, solved_once, 0.3).args == (model, clip)
     for place in (name, name.rpartition(".")[0], f"{name}.weight"):

@@ -183,7 +183,8 @@ def test_a_clip_of_another_family_is_refused_by_solve_and_by_apply(server, graph
     result = server.queue(built)
     assert result.error
     assert result.error.node == "solve"
-    assert "this CLIP does not belong to this MODEL" in result.error.message
+    assert "this CLIP (clip_h) gives features of 32 values, but" in result.error.message
+    assert "Connect MODEL and CLIP of one checkpoint" in result.error.message
     built["solve"]["inputs"]["clip"] = ["loader", 1]
     built["apply"]["inputs"]["clip"] = ["strange", 0]
     result = server.queue(with_picture(built, "after", "apply", (0, 1)))
