@@ -9,7 +9,7 @@ from tests.host.workflow import WorkflowError, replace_loader, to_api
 from tests.pack import ROOT
 
 EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
-COMPARISONS = ["compare_methods", "erase_one_concept", "erase_style_with_preserves", "several_concepts"]
+COMPARISONS = ["compare_methods", "erase_one_concept", "erase_style_with_preserves", "flux", "sdxl", "several_concepts"]
 """They save one sheet: the original picture left, the erased one right. test_examples.py has the other examples."""
 
 # The real server's answers for these nodes, cut to what matters here; one combo in the older form, one in the newer.
