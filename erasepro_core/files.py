@@ -1,4 +1,4 @@
-"""An erasure as one safetensors file: a LoRA for any stock loader; recipe, measures and checks in its metadata.
+"""An erasure as one safetensors file: a LoRA for any stock loader; request, measures and checks in its metadata.
 
 docs/format.md specifies the format. Nothing in a file is trusted: what does not fit raises FileError, and nothing else
 happens.

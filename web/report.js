@@ -17,7 +17,7 @@ function folded(plain) {
   return element("details", {}, element("summary", {}, say("as text")), plain);
 }
 
-function ofSolve({ concepts, leak, layers, drift, residual_max: residual, bytes, seconds, digest, recipe }) {
+function ofSolve({ concepts, leak, layers, drift, residual_max: residual, bytes, seconds, digest }) {
   const rows = concepts.map((concept, index) => {
     const figures = { unseen: leak.unseen[index].toFixed(3), training: leak.training[index].toFixed(3) };
     const note = say("leak 1 → {unseen} ({training} in sentences solved on)", figures);
@@ -31,7 +31,6 @@ function ofSolve({ concepts, leak, layers, drift, residual_max: residual, bytes,
     residual: say("at most {most} in {count} layers, depth {first} to {last}", layered),
     size: say("{size} MB, solved in {seconds} s", { size: (bytes / 1e6).toFixed(2), seconds: seconds.toFixed(1) }),
     digest,
-    recipe,
   };
   return [element("ul", {}, ...rows), charts(layers), table(facts)];
 }

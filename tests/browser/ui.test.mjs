@@ -177,6 +177,8 @@ scene("a run shows its progress and then its report", async () => {
   await panel().locator("svg.erasepro-chart").nth(1).waitFor();
   assert.match(await panel().innerText(), /Hokusai \| striped -> art\s+leak 1 → 0\.\d+ \(0\.\d+ in sentences solved on\)/);
   assert.match(await panel().innerText(), /residual\s+at most \d\S* in \d+ layers, depth \d+ to \d+/);
+  assert.match(await panel().innerText(), /digest\s+[0-9a-f]{16}\s/);
+  assert.doesNotMatch(await panel().innerText(), /undefined/);
   const layers = (await said()).map((text) => text.match(/^layer (\d+) of (\d+)/)).filter(Boolean);
   assert.ok(layers.length > 1, `progress was shown ${layers.length} times`);
   assert.ok(layers.every(([, done, all]) => Number(done) <= Number(all)));
