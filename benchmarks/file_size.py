@@ -14,10 +14,10 @@ from erasepro_core import Options, parse_request
 from erasepro_core.files import pack as packed
 from tests import pack
 
-from .real_size import model_of
+from .real_size import REQUEST, model_of
 
 REQUESTS = {
-    "style, one name": parse_request("Van Gogh -> an artist", "style", "Monet\nPicasso\nRembrandt"),
+    "style, one name": REQUEST,
     "object, three names": parse_request("cat | kitten | feline -> dog", "object", "horse\nbird\nfox"),
 }
 

@@ -8,7 +8,7 @@ model against what was), files.
 from .align import TokenRow
 from .audit import Audit
 from .concept import KINDS, Concept, ConceptError, Request, parse_request
-from .families import FAMILIES, Encoder, EncoderBlock, Family, FamilyError, TextInput, family_of
+from .families import FAMILIES, Encoder, Family, FamilyError, TextInput, family_of
 from .files import FileError
 from .path import TextPath
 from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options
@@ -27,7 +27,6 @@ __all__ = [
     "Concept",
     "ConceptError",
     "Encoder",
-    "EncoderBlock",
     "Erasure",
     "Family",
     "FamilyError",

@@ -118,10 +118,10 @@ def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
     still = _unique(pair.anchor_prompt for pair in pairs)
     rows = path.tokenize([*felt, *still])
     row_of = {prompt: index for index, prompt in enumerate(felt)}
-    layout = _Layout(
-        pairs, prompts, options, prefixes, rows, row_of, {p: len(felt) + index for index, p in enumerate(still)}
-    )
-    _refuse_same_tokens(pairs, layout.known)
+    anchor_row_of = {prompt: len(felt) + index for index, prompt in enumerate(still)}
+    known = {prompt: rows[row] for prompt, row in row_of.items()}
+    _refuse_same_tokens(pairs, known)
+    layout = _Layout(pairs, prompts, options, prefixes, known, row_of, anchor_row_of)
     pooled = {part for text_input in path.inputs for part in text_input.parts}
     sources = {encoder.name: _held(encoder, encoder.pooled in pooled) for encoder in path.encoders}
     sources |= {i.source: _Held() for i in path.inputs if i.source not in sources}
@@ -172,30 +172,25 @@ class _Layout:
     prompts: _Prompts
     options: Options
     prefixes: Prefixes
-    rows: Sequence[Rows]
+    known: Mapping[str, Rows]
+    """By prompt, of those that feel the updates."""
     row_of: Mapping[str, int]
     anchor_row_of: Mapping[str, int]
 
-    @property
-    def known(self) -> dict[str, Rows]:
-        """Rows by prompt, of those that feel the updates."""
-        return {prompt: self.rows[row] for prompt, row in self.row_of.items()}
-
     def tokens(self, source: str, held: _Held) -> Tokens:
         """The tokens of one encoder or pooled vector by the part they play."""
-        known = self.known
         target: Places = []
         anchor: Places = []
         concept: list[int] = []
         for pair in self.pairs:
             t, a = self.row_of[pair.target_prompt], self.anchor_row_of[pair.anchor_prompt]
-            columns = _constrained(aligned(pair, known, self.prefixes, source, padding=held.padding), self.options)
+            columns = _constrained(aligned(pair, self.known, self.prefixes, source, padding=held.padding), self.options)
             target += [(t, i) for i, _ in columns]
             anchor += [(a, j) for _, j in columns]
             concept += [pair.concept] * len(columns)
 
         def places(prompts: Iterable[str], positions: Positions) -> Places:
-            return [(self.row_of[p], i) for p in prompts for i in positions(known[p][source])]
+            return [(self.row_of[p], i) for p in prompts for i in positions(self.known[p][source])]
 
         exact, weighted = _preserved(self.prompts, self.options, places, held)
         return Tokens(

@@ -15,7 +15,7 @@ from torch import Tensor
 from .audit import Check, make_checks, unlisted, unlisted_forms
 from .capture import hooked
 from .concept import PromptPair
-from .measure import Encoded, Weights, drift, leak, matched, read, weight_pairs
+from .measure import Weights, drift, leak, matched, read, weight_pairs
 from .path import Features, TextPath
 from .plan import Plan, Tokens, make_plan, take
 from .progressive import Solution
@@ -180,11 +180,16 @@ def check(solution: Solution, original: TextPath, edited: TextPath) -> Report:
     residuals = _encoder_residuals(solution, plan, before, after)
     residuals |= _conditioned_residuals(solution, plan, original, before.features, after.features, weights)
     encoded = plan.encoded(original, before.features), plan.encoded(edited, after.features)
+
+    def leaks(pairs: Sequence[PromptPair]) -> tuple[float, ...]:
+        left = leak(pairs, *encoded, weights, plan.prefixes)
+        return tuple(map(fmean, _by_concept(left, pairs, len(solution.request.concepts))))
+
     return Report(
         solution=solution,
         residuals=residuals,
-        leak_training=_by_concept(plan, plan.pairs, encoded, weights),
-        leak_unseen=_by_concept(plan, plan.unseen, encoded, weights),
+        leak_training=leaks(plan.pairs),
+        leak_unseen=leaks(plan.unseen),
         leak_unlisted=_unlisted(solution, original, edited, weights),
         drift={name: float(drift(group, *encoded, weights).mean()) for name, group in plan.groups.items()},
         checks=make_checks(solution.request, original),
@@ -261,22 +266,18 @@ def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
     return Residual(share(left @ kept, gap @ kept), share(left, gap))
 
 
-def _by_concept(
-    plan: Plan, pairs: Sequence[PromptPair], encoded: tuple[Encoded, Encoded], weights: Weights
-) -> tuple[float, ...]:
-    left = leak(pairs, *encoded, weights, plan.prefixes).tolist()
-    concepts = range(1 + max(pair.concept for pair in pairs))
-    return tuple(fmean(v for pair, v in zip(pairs, left, strict=True) if pair.concept == c) for c in concepts)
+def _by_concept(left: Tensor, pairs: Sequence[PromptPair], count: int) -> list[list[float]]:
+    """The leaks of pairs, for each concept those of its own."""
+    return [[v for pair, v in zip(pairs, left.tolist(), strict=True) if pair.concept == c] for c in range(count)]
 
 
 def _unlisted(solution: Solution, original: TextPath, edited: TextPath, weights: Weights) -> tuple[float | None, ...]:
     """Leak by concept in forms of its names that nobody listed."""
     pairs = [pair for *_, pair in unlisted(solution.request)]
-    concepts = range(len(solution.request.concepts))
+    count = len(solution.request.concepts)
     if not pairs:
-        return tuple(None for _ in concepts)
+        return (None,) * count
     pairs, prefixes = matched(original, pairs)
     prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    left = leak(pairs, read(original, prompts), read(edited, prompts), weights, prefixes).tolist()
-    by_concept = [[value for pair, value in zip(pairs, left, strict=True) if pair.concept == c] for c in concepts]
-    return tuple(fmean(values) if values else None for values in by_concept)
+    left = leak(pairs, read(original, prompts), read(edited, prompts), weights, prefixes)
+    return tuple(fmean(leaks) if leaks else None for leaks in _by_concept(left, pairs, count))

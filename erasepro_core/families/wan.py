@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .base import Encoder, Family, TextInput
+from .base import Encoder
 from .encoders import t5_encoder
+from .one_gate import OneGate
 
-_CONTEXT = "diffusion_model.text_embedding.0"
 
-
-class Wan(Family):
+class Wan(OneGate):
     """Keys and values of the blocks see what the embedder makes of the text, so the embedder is enough."""
 
     name = "wan"
@@ -18,11 +17,5 @@ class Wan(Family):
     encoder_names = ("umt5xxl",)
     reads = ("text_embedding.0",)
 
-    def is_model(self, diffusion_model: Collection[str]) -> bool:
-        return f"{_CONTEXT}.weight" in diffusion_model
-
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
         return [t5_encoder(text_encoder, "umt5xxl", padding=False)]
-
-    def inputs(self, text_encoder: Collection[str], diffusion_model: Collection[str]) -> list[TextInput]:
-        return [TextInput("context", ("umt5xxl",), (_CONTEXT,))]
