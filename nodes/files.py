@@ -19,7 +19,7 @@ class SaveErasure(io.ComfyNode):
             node_id="ErasePro_Save",
             display_name="Save Erasure",
             category=CATEGORY,
-            description="Writes the erasure as a LoRA file. Load Erasure and every LoRA loader read it; what was "
+            description="Writes the erasure as a LoRA file. Load Erasure and the stock LoRA loader read it; what was "
             "asked, what was measured and what to check stand in its metadata.",
             inputs=[
                 Erasure.Input("erasure", tooltip="From ErasePro Solve."),
@@ -48,8 +48,9 @@ class SaveErasure(io.ComfyNode):
         lines = [file, f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}"]
         if not described:
             lines.append(
-                "ComfyUI runs with --disable-metadata: the file is a LoRA and no more. It erases through any LoRA "
-                "loader. Its request, measures and checks are not in it, so Load Erasure and the guard cannot use it."
+                "ComfyUI runs with --disable-metadata: the file is a LoRA and no more. It erases through the stock "
+                "LoRA loader. Its request, measures and checks are not in it, so Load Erasure and the guard cannot use "
+                "it."
             )
         return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
 
