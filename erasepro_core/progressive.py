@@ -116,7 +116,7 @@ def solve_request(
 
     features, gaps = _watch(path, plan, encoders)
     original = plan.encoded(path, features), _stand_ins(path)
-    attempts = [_attempt(path, plan, options, encoders, start, original, step) for start in starts]
+    attempts = [_attempt(path, plan, options, encoders, start, features, original, step) for start in starts]
     best = _shallowest_good(attempts)
     records = [replace(record, gap=gaps[record.name]) for record in best.records]
     cross, cross_records = _text_conditioned(path, plan, best, features, depth, step)
@@ -265,15 +265,16 @@ def _attempt(
     options: Options,
     encoders: list[Encoder],
     start: int,
+    features: Features,
     original: tuple[Encoded, Weights],
     step: Callable[[], None],
 ) -> _Attempt:
     work = _Pass(plan, options, step, carry=options.schedule != "joint")
-    with hooked(
-        {path.module(n): partial(work.solve_layer, n, depth, e) for n, depth, e in _layers(encoders, start)},
-        {path.module(str(b.stream)): partial(work.hear_stream, b.writer, e) for b, e in _streams(encoders, start)},
-    ):
-        features = dict(path.encode(plan.rows))
+    layers = _layers(encoders, start)
+    outputs = {path.module(name): partial(work.solve_layer, name, depth, encoder) for name, depth, encoder in layers}
+    streams = {path.module(str(b.stream)): partial(work.hear_stream, b.writer, e) for b, e in _streams(encoders, start)}
+    with hooked(outputs, streams):
+        features = dict(path.encode(plan.rows) if layers else features)
     contexts = [_context(plan, options, features, group) for group in _edited(path, options)]
     for context in contexts:
         features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
