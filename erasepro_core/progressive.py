@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -48,6 +48,8 @@ class LayerRecord:
     condition: float
     kept: Tensor
     """`[n, rank]`: the mixes of aligned tokens on which the constraint holds exactly."""
+    whole: float = 0.0
+    """See `Reader.whole`; 0 where it is not known, as behind a file."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,16 @@ def solve_request(
     total = sum(len(_layers(encoders, start)) for start in starts) + sum(len(group[0].layers) for group in groups)
     step = _counted(tick, total)
 
-    features, gaps = _watch(path, plan, encoders)
-    original = plan.encoded(path, features), _stand_ins(path)
-    attempts = [_attempt(path, plan, options, encoders, start, features, original, step) for start in starts]
+    original = _watch(path, plan, encoders)
+    attempts = [_attempt(path, plan, options, encoders, start, original, step) for start in starts]
     best = _shallowest_good(attempts)
-    records = [replace(record, gap=gaps[record.name]) for record in best.records]
-    cross, cross_records = _text_conditioned(path, plan, best, features, depth, step)
+    cross, cross_records = _text_conditioned(path, plan, best, original, depth, step)
     return Solution(
         erasure=Erasure(path.family.name, best.updates, cross),
         request=request,
         options=options,
         start=best.trial.start,
-        layers=(*records, *cross_records),
+        layers=(*best.records, *cross_records),
         trials=tuple(attempt.trial for attempt in attempts),
         seconds=time.perf_counter() - began,
     )
@@ -216,16 +216,27 @@ def _counted(tick: Tick, total: int) -> Callable[[], None]:
     return step
 
 
-def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> tuple[Features, dict[str, float]]:
-    """Features of the batch in the original model, and the gap of every layer."""
-    gaps: dict[str, float] = {}
+@dataclass(frozen=True)
+class _Original:
+    """What the batch is to the original model."""
+
+    features: Features
+    gaps: Mapping[str, Tensor]
+    """`[concepts]`, by layer of the text encoders: how far targets are from their anchors."""
+    encoded: Encoded
+    weights: Weights
+    """One for all that read an input."""
+
+
+def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> _Original:
+    gaps: dict[str, Tensor] = {}
     streams: dict[str, Tensor] = {}
 
     def hear(name: str, tokens: Tokens, stream: Tensor) -> None:
         streams[name] = _gap(stream, tokens)
 
     def watch(name: str, tokens: Tokens, _: Tensor, output: Tensor) -> None:
-        gaps[name] = float((_gap(output, tokens) + streams.pop(name, 0)).norm())
+        gaps[name] = _by_concept(_gap(output, tokens) + streams.pop(name, 0), tokens.concept)
 
     names = [(n, e.name) for e in encoders for block in e.blocks for n in (*block.readers, block.writer)]
     outputs = {path.module(name): partial(watch, name, plan.tokens[encoder]) for name, encoder in names}
@@ -234,7 +245,14 @@ def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> tuple[Feature
         for block, encoder in _streams(encoders, 0)
     }
     with hooked(outputs, inputs):
-        return path.encode(plan.rows), gaps
+        features = path.encode(plan.rows)
+    return _Original(features, gaps, plan.encoded(path, features), _stand_ins(path))
+
+
+def _by_concept(gap: Tensor, concept: Tensor) -> Tensor:
+    """Frobenius norm of each concept's columns, `[concepts]`."""
+    squares = gap.double().square().sum(0)
+    return squares.new_zeros(int(concept.max()) + 1).index_add_(0, concept.to(gap.device), squares).sqrt()
 
 
 @dataclass(frozen=True)
@@ -265,16 +283,15 @@ def _attempt(
     options: Options,
     encoders: list[Encoder],
     start: int,
-    features: Features,
-    original: tuple[Encoded, Weights],
+    original: _Original,
     step: Callable[[], None],
 ) -> _Attempt:
-    work = _Pass(plan, options, step, carry=options.schedule != "joint")
+    work = _Pass(plan, options, original.gaps, step, carry=options.schedule != "joint")
     layers = _layers(encoders, start)
     outputs = {path.module(name): partial(work.solve_layer, name, depth, encoder) for name, depth, encoder in layers}
     streams = {path.module(str(b.stream)): partial(work.hear_stream, b.writer, e) for b, e in _streams(encoders, start)}
     with hooked(outputs, streams):
-        features = dict(path.encode(plan.rows) if layers else features)
+        features = dict(path.encode(plan.rows) if layers else original.features)
     contexts = [_context(plan, options, features, group) for group in _edited(path, options)]
     for context in contexts:
         features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
@@ -302,26 +319,26 @@ def _shallowest_good(attempts: list[_Attempt]) -> _Attempt:
     return next(attempt for attempt in attempts if attempt.trial.score <= NEARLY * best)
 
 
-def _trial(plan: Plan, start: int, original: tuple[Encoded, Weights], edited: Encoded) -> Trial:
-    before, weights = original
+def _trial(plan: Plan, start: int, original: _Original, edited: Encoded) -> Trial:
+    before, weights = original.encoded, original.weights
     left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
     moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
     return Trial(start, left, max(moved))
 
 
 def _text_conditioned(
-    path: TextPath, plan: Plan, best: _Attempt, original: Features, depth: int, step: Callable[[], None]
+    path: TextPath, plan: Plan, best: _Attempt, original: _Original, depth: int, step: Callable[[], None]
 ) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:
     """The updates of the text-conditioned linears: one reader for all of an input, each with its own outputs."""
     updates: dict[str, LowRankUpdate] = {}
     records: list[LayerRecord] = []
     for context in best.contexts:
-        gaps = _required(plan, original, context.inputs), context.required
+        concept = torch.cat([plan.tokens[i.source].concept for i in context.inputs])
+        gaps = _required(plan, original.features, context.inputs), context.required
         for name, weight in path.conditioned(context.inputs[0]):
             update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
             gap, required = (weight @ g.to(weight) for g in gaps)
-            record = _record(name, depth, required, update, context.reader)
-            records.append(replace(record, gap=float(gap.norm())))
+            records.append(_record(name, depth, _by_concept(gap, concept), required, update, context.reader))
             updates[name] = update
             step()
     return updates, records
@@ -333,6 +350,8 @@ class _Pass:
 
     plan: Plan
     options: Options
+    gaps: Mapping[str, Tensor]
+    """By layer and concept, in the original model."""
     step: Callable[[], None]
     carry: bool
     """Whether deeper layers see what shallower ones became."""
@@ -351,7 +370,7 @@ class _Pass:
         gap = _gap(output, self.plan.tokens[encoder]) + self._stream.pop(name, 0)
         update = reader.update(gap)
         self.updates[name] = update
-        self.records[name] = _record(name, depth, gap, update, reader)
+        self.records[name] = _record(name, depth, self.gaps[name], gap, update, reader)
         self.step()
         if not self.carry:
             return None
@@ -390,9 +409,19 @@ def make_reader(part: Callable[[str], Tensor], concept: Tensor, exact_rtol: floa
     )
 
 
-def _record(name: str, depth: int, required: Tensor, update: LowRankUpdate, reader: Reader) -> LayerRecord:
+def _record(
+    name: str, depth: int, gaps: Tensor, required: Tensor, update: LowRankUpdate, reader: Reader
+) -> LayerRecord:
     return LayerRecord(
-        name, depth, 0.0, float(required.norm()), update.norm(), reader.rank, reader.condition, reader.kept.cpu()
+        name=name,
+        depth=depth,
+        gap=float(gaps.norm()),
+        required=float(required.norm()),
+        size=update.norm(),
+        rank=reader.rank,
+        condition=reader.condition,
+        kept=reader.kept.cpu(),
+        whole=reader.whole(gaps),
     )
 
 

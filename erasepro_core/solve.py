@@ -34,7 +34,7 @@ class Reader:
     combine: Tensor
     """`[n, rank]`: which mix of the n gaps each direction of the reader brings in."""
     reader: Tensor
-    """`[rank, d_in]`: zero on preserved directions."""
+    """`[rank, d_in]`: zero on preserved directions, and orthonormal on the targets up to the columns' scale."""
     kept: Tensor
     """`[n, exact]`: mixes of columns on which the constraint holds exactly; orthonormal up to the columns' scale."""
     condition: float
@@ -43,6 +43,8 @@ class Reader:
     """`[n]`: share of each target feature that lies outside the preserved directions, 0 to 1."""
     exact_preserves: int
     """Number of directions that cannot move at all."""
+    scale: Tensor
+    """`[concepts]`: root mean square size of each concept's columns; infinite where `reader` is not orthonormal."""
 
     @property
     def rank(self) -> int:
@@ -52,6 +54,16 @@ class Reader:
     def update(self, gap: Tensor) -> LowRankUpdate:
         """The update after which the layer's output has gained `gap`, `[d_out, n]`, on the targets."""
         return as_float32(wide(gap) @ self.combine, self.reader)
+
+    def whole(self, gaps: Tensor) -> float:
+        """Norm of the part of an update's left factor without which a concept could come back as a whole.
+
+        Without a part of `left` that is smaller by some factor, no concept's gap opens again by more than that share.
+
+        Args:
+            gaps: `[concepts]`, by how much targets and anchors differ behind the layer, Frobenius norm.
+        """
+        return float((gaps.to(self.scale) / self.scale).min())
 
 
 def zero_residual_reader(
@@ -102,7 +114,9 @@ def zero_residual_reader(
         raise SolveError("every target feature lies in the span of the features to preserve")
     solved = _inverse_metric(free, _sample(Q, neutral, weighted, weight), ridge)
     gram = free.T @ solved
-    scale = _concept_scale(gram.diagonal(), concept)
+    owner = X.new_zeros(X.shape[1], dtype=torch.long) if concept is None else concept.to(X.device)
+    sizes = _concept_scale(gram.diagonal(), owner)
+    scale = sizes[owner]
     values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
     mixes = vectors / scale[:, None]
     gain = (price / _price(mixes, values)).square().clamp_max(1)
@@ -110,12 +124,13 @@ def zero_residual_reader(
     keep = (values > max(rtol**2, 1e-14) * values[-1]) & (gain > NEGLIGIBLE)
     strength, used, gain = values[keep].sqrt(), mixes[:, keep], gain[keep]
     return Reader(
-        combine=used / strength * gain,
-        reader=(used / strength).T @ solved.T,
+        combine=used * gain,
+        reader=(used / values[keep]).T @ solved.T,
         kept=used[:, gain == 1],
         condition=float(strength[-1] / strength[0]),
         free=share,
         exact_preserves=Q.shape[1],
+        scale=sizes,
     )
 
 
@@ -136,7 +151,7 @@ def uce_reader(target: Tensor, preserve: Tensor | None = None, *, ridge: float =
     small = A.T @ A + ridge * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
     reader = (X - A @ torch.linalg.solve(small, A.T @ X)).T / ridge
     identity = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
-    return Reader(identity, reader, identity, float("nan"), X.new_ones(X.shape[1]), 0)
+    return Reader(identity, reader, identity, float("nan"), X.new_ones(X.shape[1]), 0, X.new_full((1,), float("inf")))
 
 
 def zero_residual_update(
@@ -215,13 +230,10 @@ def _price(mixes: Tensor, values: Tensor) -> Tensor:
     return (columns * size / values.clamp_min(torch.finfo(values.dtype).tiny)).sqrt()
 
 
-def _concept_scale(squares: Tensor, concept: Tensor | None) -> Tensor:
-    """Root mean square size of each column's concept, `[n]`."""
+def _concept_scale(squares: Tensor, concept: Tensor) -> Tensor:
+    """Root mean square size of each concept's columns, `[concepts]`."""
     squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)
-    if concept is None:
-        return squares.mean().sqrt().expand_as(squares)
-    concept = concept.to(squares.device)
     count = int(concept.max()) + 1
     total = squares.new_zeros(count).index_add_(0, concept, squares)
     number = squares.new_zeros(count).index_add_(0, concept, torch.ones_like(squares))
-    return (total / number.clamp_min(1)).sqrt()[concept]
+    return (total / number.clamp_min(1)).sqrt()

@@ -73,6 +73,15 @@ class Erasure:
         return sha.hexdigest()[:16]
 
 
+def trimmed(update: LowRankUpdate, loss: float) -> LowRankUpdate:
+    """The update with only so many terms that less than `loss` of its left factor's norm is missing (no unit)."""
+    left, values, mixes = torch.linalg.svd(update.left.double(), full_matrices=False)
+    missing = values.square().flip(0).cumsum(0).flip(0).sqrt()
+    keep = missing > loss
+    keep[0] = True
+    return as_float32(left[:, keep] * values[keep], mixes[keep] @ update.right.double())
+
+
 def compressed(update: LowRankUpdate, rtol: float) -> LowRankUpdate:
     """The same update with as few terms as it needs and with factors of equal size, best for storing in few bits.
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save, save_file
 
 from erasepro_core import parse_request
 from erasepro_core.families.kohya import KOHYA_BLOCKS, kohya_names
-from erasepro_core.files import CHECKSUM, FORMAT, PACK_VERSION, FileError, checksum, pack, read, unpack
+from erasepro_core.files import CHECKSUM, FORMAT, LOSS, PACK_VERSION, FileError, checksum, pack, read, unpack
 from erasepro_core.update import LowRankUpdate, compressed
 from tests.artefact import ENCODER, KEYS, VALUES, example, normal
 
@@ -45,6 +45,24 @@ def test_a_float16_file_is_smaller_and_nearly_the_same(tmp_path):
         assert 0 < moved < 1e-3
     whole, half = (save(*pack(report, precision)) for precision in ("float32", "float16"))
     assert len(half) < len(whole)
+
+
+def test_a_float16_file_leaves_out_what_lets_hardly_anything_come_back(tmp_path):
+    """What each layer may lose is in proportion to what of its left factor makes up a whole concept."""
+    report = example()
+    name, update = next(iter(report.solution.erasure.text_encoder.items()))
+    sizes = torch.linalg.svdvals(update.left.double())
+    spare = float(sizes[-1])  # of the layer's weakest term
+
+    def ranks(whole: float) -> tuple[int, int]:
+        layers = tuple(replace(r, whole=whole) if r.name == name else r for r in report.solution.layers)
+        some = replace(report, solution=replace(report.solution, layers=layers))
+        files = [read(written(tmp_path, some, precision)).solution for precision in ("float16", "float32")]
+        return tuple(file.erasure.text_encoder[name].rank for file in files)  # pyright: ignore[reportReturnType]
+
+    assert ranks(0.99 * spare / LOSS) == ranks(0.0) == (update.rank, update.rank)
+    assert ranks(1.01 * spare / LOSS) == (update.rank - 1, update.rank)
+    assert ranks(1e9) == (1, update.rank)
 
 
 def test_what_was_asked_and_measured_comes_back(tmp_path):

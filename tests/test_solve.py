@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from erasepro_core.solve import SolveError, uce_reader, zero_residual_reader, zero_residual_update
+from erasepro_core.update import trimmed
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -161,6 +162,30 @@ def test_a_strong_concept_does_not_push_a_weak_one_out(problem):
     assert (own.update(G).dense().double() @ X - G).norm() < 1e-4 * G.norm()
     together = zero_residual_reader(X, rtol=0.03)
     assert (together.update(G).dense().double() @ X - G)[:, 2:].norm() > 0.5 * G[:, 2:].norm()
+
+
+def test_without_a_part_of_the_left_factor_no_concept_comes_back_by_more_than_that_share(problem):
+    """The weak concept sets the measure, however large the other one is."""
+    W, X, Y, _ = problem(d_out=40, d_in=60, n=20, p=1)
+    concept = torch.tensor([0] * 12 + [1] * 8)
+    X = X * torch.where(concept == 0, 1.0, 0.05)
+    G = W @ (Y - X) * torch.where(concept == 0, 1.0, 0.005)
+    reader = zero_residual_reader(X, neutral=normal(60, 30, seed=3), concept=concept)
+    gaps = torch.stack([G[:, concept == c].norm() for c in (0, 1)])
+    update, whole = reader.update(G), reader.whole(gaps)
+    assert whole < 0.2 * update.left.norm()
+    for share in (0.1, 0.5, 0.9):
+        less = trimmed(update, share * whole)
+        left = G - less.dense().double() @ X
+        back = [float(left[:, concept == c].norm() / gaps[c]) for c in (0, 1)]
+        assert max(back) < share * 1.001
+    assert less.rank < update.rank
+    assert max(back) > 0.1
+
+
+def test_nothing_is_known_of_what_uce_could_spare(problem):
+    _, X, _, _ = problem(d_out=6, d_in=10, n=3, p=4)
+    assert uce_reader(X).whole(torch.tensor([3.0, 1.0])) == 0
 
 
 def test_uce_solves_its_own_published_equation(problem):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from erasepro_core.update import Erasure, LowRankUpdate
+from erasepro_core.update import Erasure, LowRankUpdate, trimmed
 
 
 @pytest.fixture
@@ -36,3 +36,14 @@ def test_a_checksum_names_the_contents(update):
 
 def test_an_erasure_weighs_what_its_factors_weigh(update):
     assert Erasure("sd1", {"a": update}, {"b": update, "c": update}).nbytes() == 3 * update.nbytes()
+
+
+def test_trimming_leaves_out_as_many_terms_as_the_loss_allows_and_no_more():
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.linalg.qr(torch.randn(20, 4, generator=generator))[0], torch.randn(4, 9, generator=generator)
+    sizes, mixes = torch.tensor([4.0, 2.0, 0.3, 0.4]), torch.linalg.qr(torch.randn(4, 4, generator=generator))[0]
+    update = LowRankUpdate(left * sizes @ mixes, mixes.T @ right)
+    ranks = {loss: trimmed(update, loss).rank for loss in (0.0, 0.29, 0.31, 0.49, 0.51, 9.0)}
+    assert ranks == {0.0: 4, 0.29: 4, 0.31: 3, 0.49: 3, 0.51: 2, 9.0: 1}  # 0.3 and 0.4 together are 0.5
+    torch.testing.assert_close(trimmed(update, 0.0).dense(), update.dense())
+    torch.testing.assert_close(trimmed(update, 0.51).dense(), (left * sizes)[:, :2] @ right[:2])

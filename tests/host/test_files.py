@@ -52,6 +52,7 @@ def test_saved_and_loaded_it_does_what_it_did(host, mini, report, tmp_path):
 
 def test_half_precision_adds_hardly_any_leak(host, mini, report, tmp_path):
     back = stored(report, "float16", tmp_path)
+    assert back.solution.erasure.nbytes() < 0.5 * report.solution.erasure.nbytes()  # in memory both are float32
     path = host.HostPath(*mini[:2])
     half = check(
         replace(report.solution, erasure=back.solution.erasure),
@@ -59,7 +60,7 @@ def test_half_precision_adds_hardly_any_leak(host, mini, report, tmp_path):
         host.HostPath(*host.with_erasure(*mini[:2], back.solution.erasure, 1.0)),
     )
     for whole, rounded in ((report.leak_training, half.leak_training), (report.leak_unseen, half.leak_unseen)):
-        assert abs(rounded[0] - whole[0]) < 0.005
+        assert abs(rounded[0] - whole[0]) < 0.003
     assert half.drift["neutral"] < report.drift["neutral"] + 0.005
 
 

@@ -33,7 +33,7 @@ from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
 
 Built = tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP]
 
-L, G, T5, LLM = 96, 128, 96, 96
+L, G, T5, LLM = 256, 128, 96, 96
 """Widths of CLIP-L, the larger CLIPs, T5 and language models."""
 SIZES = 6 * 256
 """What SDXL adds to its pooled vector."""
