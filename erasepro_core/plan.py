@@ -23,8 +23,6 @@ from .measure import Encoded, Prefixes, aligned, encoded, matched
 from .neutral import FIT_PROMPTS, PROBE_PROMPTS
 from .path import Features, Rows, TextPath
 
-EXACT_RTOL, LOOSE_RTOL = 1e-3, 0.03
-"""Directions of the preserves weaker than this share of the strongest are weighted instead of exact."""
 PRESERVE_TEMPLATES = 4
 """Sentences in which each preserved name is shown."""
 
@@ -68,8 +66,6 @@ class Tokens:
     exact: Columns
     weighted: Columns
     neutral: Columns
-    exact_rtol: float
-    """Directions of what is exact that are weaker than this share of the strongest are weighted instead."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,6 @@ class _Held:
     """Of a preserved name."""
     empty: Positions = all_positions
     """Of the empty prompt."""
-    loose: bool = False
-    """Whether weak directions of all that may move."""
 
 
 def _held(encoder: Encoder, pooled: bool) -> _Held:
@@ -161,7 +155,7 @@ def _held(encoder: Encoder, pooled: bool) -> _Held:
     whole = partial(all_positions, padding=encoder.padding)
     few = lambda row: [*range(row.start), *measured_positions(row, padding=encoder.padding)]  # noqa: E731
     name = whole if not encoder.causal else content_positions if pooled else name_positions
-    return _Held(encoder.padding, name, few if encoder.loose else whole, encoder.loose)
+    return _Held(encoder.padding, name, few if encoder.sampled else whole)
 
 
 @dataclass(frozen=True)
@@ -200,7 +194,6 @@ class _Layout:
             exact=_columns(exact),
             weighted=_columns(weighted),
             neutral=_columns(places(self.prompts.fit, partial(measured_positions, padding=held.padding))),
-            exact_rtol=LOOSE_RTOL if held.loose else EXACT_RTOL,
         )
 
 

@@ -21,9 +21,7 @@ from .solve import Reader, uce_reader, zero_residual_reader
 from .update import Erasure, LowRankUpdate
 
 RTOL = 1e-3
-"""Directions of the targets weaker than this share of the strongest are noise."""
-NEARLY = 1.15
-"""A shallower start is taken when its score is within this factor of the best."""
+"""Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
 START_DEPTHS = 5
 """How many start depths are tried, evenly spread over the text encoder."""
 FEW_START_DEPTHS = 3
@@ -118,7 +116,7 @@ def solve_request(
 
     original = _watch(path, plan, encoders)
     attempts = [_attempt(path, plan, options, encoders, start, original, step) for start in starts]
-    best = _shallowest_good(attempts)
+    best = min(attempts, key=lambda attempt: attempt.trial.score)
     cross, cross_records = _text_conditioned(path, plan, best, original, depth, step)
     return Solution(
         erasure=Erasure(path.family.name, best.updates, cross),
@@ -302,8 +300,7 @@ def _attempt(
 def _context(plan: Plan, options: Options, features: Features, inputs: list[TextInput]) -> _Context:
     tokens = [plan.tokens[i.source] for i in inputs]
     concept = torch.cat([each.concept for each in tokens])
-    exact_rtol = min(each.exact_rtol for each in tokens)
-    reader = make_reader(partial(plan.take, features, inputs), concept, exact_rtol, options)
+    reader = make_reader(partial(plan.take, features, inputs), concept, options)
     required = _required(plan, features, inputs)
     return _Context(inputs, required, reader.update(required), reader)
 
@@ -311,12 +308,6 @@ def _context(plan: Plan, options: Options, features: Features, inputs: list[Text
 def _required(plan: Plan, features: Features, inputs: list[TextInput]) -> Tensor:
     """What the features of some inputs must gain on the targets to be those of the anchors, `[d, n]`."""
     return plan.take(features, inputs, "anchor") - plan.take(features, inputs, "target")
-
-
-def _shallowest_good(attempts: list[_Attempt]) -> _Attempt:
-    """The best attempt, or a shallower one that is nearly as good: shallow updates hold in more sentences."""
-    best = min(attempt.trial.score for attempt in attempts)
-    return next(attempt for attempt in attempts if attempt.trial.score <= NEARLY * best)
 
 
 def _trial(plan: Plan, start: int, original: _Original, edited: Encoded) -> Trial:
@@ -381,17 +372,16 @@ class _Pass:
         """Queries, keys and values of a block have the same input, and so the same reader."""
         if self._shared is None or self._shared[0] is not features:
             part = lambda name: take(features, getattr(tokens, name))  # noqa: E731
-            self._shared = features, make_reader(part, tokens.concept, tokens.exact_rtol, self.options)
+            self._shared = features, make_reader(part, tokens.concept, self.options)
         return self._shared[1]
 
 
-def make_reader(part: Callable[[str], Tensor], concept: Tensor, exact_rtol: float, options: Options) -> Reader:
+def make_reader(part: Callable[[str], Tensor], concept: Tensor, options: Options) -> Reader:
     """The reader for layers with one input.
 
     Args:
         part: gives the input's columns, `[d, n]`, that are `target`, `exact`, `weighted` or `neutral`.
         concept: which concept each target column belongs to.
-        exact_rtol: weaker directions of what is exact may move.
         options: how to solve.
     """
     if options.method != "ErasePro":
@@ -403,7 +393,7 @@ def make_reader(part: Callable[[str], Tensor], concept: Tensor, exact_rtol: floa
         neutral=part("neutral"),
         concept=concept,
         rtol=RTOL,
-        preserve_rtol=exact_rtol,
+        preserve_rtol=RTOL,
         weight=options.preserve_strength,
         price=options.tolerance,
     )

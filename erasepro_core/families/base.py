@@ -39,9 +39,8 @@ class Encoder:
     """Whether anything reads what stands behind the end token."""
     causal: bool = True
     """Whether a token feels only those before it. Where it feels all, nothing of a row stays unless all of it does."""
-    loose: bool = False
-    """Whether a few tokens of the empty prompt stand for all, and weak directions of what is preserved may move: the
-    rule that SD1's figures were measured with (docs/decisions/0010)."""
+    sampled: bool = False
+    """Whether a few padding tokens of the empty prompt stand for all of them (docs/decisions/0010)."""
 
     @property
     def pooled(self) -> str:

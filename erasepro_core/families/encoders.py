@@ -8,7 +8,7 @@ from collections.abc import Collection
 from .base import Encoder, EncoderBlock
 
 
-def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, loose: bool = False) -> Encoder:
+def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, sampled: bool = False) -> Encoder:
     """A CLIP: causal, a table of positions, pre-norm blocks."""
     return Encoder(
         name,
@@ -22,7 +22,7 @@ def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, loos
         ),
         absolute=True,
         padding=padding,
-        loose=loose,
+        sampled=sampled,
     )
 
 

@@ -267,6 +267,15 @@ MODELS: dict[str, Callable[[], Built]] = {
 }  # fmt: skip
 
 
+def rounded(name: str, dtype: torch.dtype) -> Built:
+    """A family's tiny model with its linears in a precision, and the rest in it too where hosts keep it so."""
+    model, clip = MODELS[name]()
+    for module in (model.model, clip.cond_stage_model):
+        for part in [module] if dtype.itemsize > 1 else [m for m in module.modules() if isinstance(m, nn.Linear)]:
+            part.to(dtype)
+    return model, clip
+
+
 def unet(model: type[BASE], width: int, **more: object) -> comfy.model_patcher.ModelPatcher:
     return diffusion(model, UNET | {"context_dim": width, **more})
 
