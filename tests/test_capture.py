@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import LayerNorm, Linear
 
 from erasepro_core.capture import hooked
 
@@ -10,7 +11,7 @@ from erasepro_core.capture import hooked
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 4))
+    return nn.Sequential(Linear(4, 4), LayerNorm(4), Linear(4, 4))
 
 
 def hooks(net: nn.Module) -> int:

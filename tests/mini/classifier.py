@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn import Conv2d, Linear, functional
 
 from . import world
 
@@ -36,13 +36,13 @@ class Classifier(nn.Module):
     def __init__(self, width: int = 24):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(width, 2 * width, 3, padding=1, stride=2), nn.ReLU(),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(2 * width, 3 * width, 3, padding=1, stride=2), nn.ReLU(),
-            nn.Flatten(), nn.Linear(3 * width * 16, 96), nn.ReLU(),
+            Conv2d(3, width, 3, padding=1), nn.ReLU(),
+            Conv2d(width, 2 * width, 3, padding=1, stride=2), nn.ReLU(),
+            Conv2d(2 * width, 2 * width, 3, padding=1), nn.ReLU(),
+            Conv2d(2 * width, 3 * width, 3, padding=1, stride=2), nn.ReLU(),
+            nn.Flatten(), Linear(3 * width * 16, 96), nn.ReLU(),
         )  # fmt: skip
-        self.heads = nn.ModuleDict({name: nn.Linear(96, size) for name, size in (HEADS | SIDES).items()})
+        self.heads = nn.ModuleDict({name: Linear(96, size) for name, size in (HEADS | SIDES).items()})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Logits `[N, size]` of every head for images `[N, 16, 16, 3]` in 0..1."""

@@ -9,8 +9,8 @@ from typing import Any
 import comfy.model_sampling
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor, autocast, nn
+from torch.nn import Linear, functional
 
 from . import model as mini
 from . import world
@@ -117,7 +117,7 @@ class Sight(nn.Module):
     def __init__(self, generator: torch.Generator):
         super().__init__()
         sizes = (len(world.OBJECTS), len(world.COLOURS), len(world.STYLES), len(world.BACKGROUNDS))
-        self.read = nn.Linear(mini.WIDTH, sum(sizes))
+        self.read = Linear(mini.WIDTH, sum(sizes))
         self.read.weight.data.normal_(0, 0.1, generator=generator)
         self.sizes = sizes
 
@@ -160,7 +160,7 @@ class Student(nn.Module):
         noisy, timestep, answer = diffuse(pictures, generator)
         first_eos = (rows == self.vocabulary.eos).int().argmax(1)
         misled = round(MISLED * len(rows))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast("cpu", torch.bfloat16):
             context = self.text(rows)
             words = self.text(self.vocabulary.misleading(rows[:misled], generator))
             lies = torch.arange(rows.shape[1]) < first_eos[:misled, None]
