@@ -9,9 +9,9 @@ demo: setup # erase a concept in a real ComfyUI: grid, report and table in build
 	$(run) -m tests.host.demo
 
 test: lint browser # everything CI checks
-	$(run) -m pytest -m "not thorough"
+	$(run) -m pytest
 
-test-browser: browser # the page in a real Chromium, four times: two frontends, two designs
+test-browser: browser # of these only the page in a real Chromium, four times: two frontends, two designs
 	$(run) -m pytest tests/browser
 
 lint: setup

@@ -12,12 +12,11 @@ from tests.host.server import comfyui
 from tests.pack import ROOT
 
 HERE = Path(__file__).parent
-THOROUGH = pytest.mark.thorough
 TIMEOUT = 1200
 """Seconds; a minute and a half on two idle cores, and many times that where others compute as well."""
 
 
-@pytest.fixture(scope="module", params=["frontend of the host", pytest.param("newer frontend", marks=THOROUGH)])
+@pytest.fixture(scope="module", params=["frontend of the host", "newer frontend"])
 def frontend(request) -> str:
     return request.param
 
@@ -33,7 +32,7 @@ def url(frontend, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.mark.timeout(TIMEOUT + 60)
-@pytest.mark.parametrize("design", ["classic", pytest.param("Nodes 2.0", marks=THOROUGH)])
+@pytest.mark.parametrize("design", ["classic", "Nodes 2.0"])
 def test_people_see_and_do_what_they_should(url, frontend, design):
     shots = ROOT / "build" / "screenshots" / f"{frontend}, {design}"
     shots.mkdir(parents=True, exist_ok=True)

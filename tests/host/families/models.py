@@ -123,7 +123,9 @@ def sd3(clip_l: bool = True, clip_g: bool = True, t5: bool = True) -> Built:
         "clip_g": clip_config(G, 3),
         "t5xxl": t5_config(4096) | {"d_ff": 64, "num_layers": 2},
     }
-    return diffusion(supported.SD3, config), text(target, **encoders)
+    model = diffusion(supported.SD3, config)
+    model.model.diffusion_model.pos_embed.zero_()  # a buffer, which the host leaves uninitialised as it does weights
+    return model, text(target, **encoders)
 
 
 def flux() -> Built:

@@ -248,7 +248,7 @@ def test_the_residual_is_reported_after_the_hosts_cast(name, dtype, bar):
 def test_a_clip_of_another_width_is_refused_with_both_widths():
     model, clip = built("sd2")[0], built("sd1")[1]
     with pytest.raises(
-        FamilyError, match=r"CLIP \(clip_l\) gives features of 96 values, but .*attn2.to_k .* reads 128"
+        FamilyError, match=r"CLIP \(clip_l\) gives features of 256 values, but .*attn2.to_k .* reads 128"
     ):
         pack.module("nodes.host").HostPath(model, clip)
 
