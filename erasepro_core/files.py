@@ -54,7 +54,7 @@ def pack(report: Report, precision: str) -> tuple[dict[str, Tensor], dict[str, s
 
     Args:
         report: an erasure and what was measured of it.
-        precision: `float32` keeps every bit; `float16` halves the size and rounds.
+        precision: `float32` keeps every bit; `float16` rounds, and leaves out what hardly counts (`LOSS`).
 
     Raises:
         FileError: an update has numbers that this precision cannot hold.

@@ -33,7 +33,7 @@ class SaveErasure(io.ComfyNode):
                     "precision",
                     options=list(PRECISIONS),
                     default="float16",
-                    tooltip="float16 halves the size and leaks hardly more; float32 keeps every bit.",
+                    tooltip="float16 is up to eight times smaller and leaks hardly more; float32 keeps every bit.",
                 ),
             ],
             outputs=[],
