@@ -17,6 +17,7 @@ from .align import Alignment, align, measured_positions, words_before
 from .concept import PromptPair
 from .families import Encoder, TextInput
 from .path import Features, Rows, TextPath
+from .solve import wide
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def drift(prompts: Sequence[str], original: Encoded, edited: Encoded, weights: W
 
 def one_for_all(weights: Iterable[Tensor]) -> Tensor:
     """One square weight whose outputs are as long as those of all the given weights together, `[d, d]`."""
-    moment = functools.reduce(torch.add, (weight.double().T @ weight.double() for weight in weights))
+    moment = functools.reduce(torch.add, (wide(weight).T @ wide(weight) for weight in weights))
     values, vectors = torch.linalg.eigh(moment)
     return (values.clamp_min(0).sqrt()[:, None] * vectors.T).float()
 
@@ -174,9 +175,10 @@ def _ratio(
     count, index = owner[-1] + 1, torch.tensor(owner, device=edited.device)
     above, below = edited.new_zeros(count), edited.new_zeros(count)
     for original, changed in weights.values():
-        moved = (edited - wanted) @ original.T
+        weight = original.to(edited)
+        moved = (edited - wanted) @ weight.T
         if changed is not original:
-            moved += edited @ (changed - original).T
+            moved += edited @ (changed.to(edited) - weight).T
         above.index_add_(0, index, moved.square().sum(-1))
-        below.index_add_(0, index, ((before - reference) @ original.T).square().sum(-1))
+        below.index_add_(0, index, ((before - reference) @ weight.T).square().sum(-1))
     return torch.where(below > 0, above / below.clamp_min(torch.finfo(below.dtype).tiny), 0).sqrt()

@@ -17,7 +17,7 @@ from .families import POOLED, Encoder, EncoderBlock, TextInput
 from .measure import Encoded, WeightPair, Weights, drift, leak, one_for_all
 from .path import Features, TextPath
 from .plan import Options, Plan, Tokens, make_plan, take
-from .solve import Reader, uce_reader, zero_residual_reader
+from .solve import Reader, uce_reader, wide, zero_residual_reader
 from .update import Erasure, LowRankUpdate
 
 RTOL = 1e-3
@@ -249,8 +249,8 @@ def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> _Original:
 
 def _by_concept(gap: Tensor, concept: Tensor) -> Tensor:
     """Frobenius norm of each concept's columns, `[concepts]`."""
-    squares = gap.double().square().sum(0)
-    return squares.new_zeros(int(concept.max()) + 1).index_add_(0, concept.to(gap.device), squares).sqrt()
+    squares = wide(gap).square().sum(0)
+    return squares.new_zeros(int(concept.max()) + 1).index_add_(0, concept.to(squares.device), squares).sqrt()
 
 
 @dataclass(frozen=True)
