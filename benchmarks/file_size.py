@@ -35,11 +35,11 @@ def main() -> None:
         solution = report.solution
         print(f"{name}: start {solution.start}, {time.perf_counter() - began:.0f} s", flush=True)
         print("  solved", _figures(report), flush=True)
-        for precision in ("float32", "float16"):
-            tensors, metadata = packed(report, precision)
+        files = {precision: packed(report, precision) for precision in ("float32", "float16")}
+        for precision, (tensors, metadata) in files.items():
             header = sum(len(key) + len(text) for key, text in metadata.items())
             print(f"  {precision}: {len(save(tensors, metadata)) / 1e6:.2f} MB, metadata {header / 1e6:.2f} MB")
-        small = unpack(tensors, metadata).solution.erasure
+        small = unpack(*files["float16"]).solution.erasure
         edited = host.HostPath(*host.with_erasure(model, clip, small, 1.0))
         print("  float16", _figures(check(replace(solution, erasure=small), original, edited)), flush=True)
 

@@ -10,31 +10,27 @@ import sys
 
 import torch
 
-from erasepro_core import Options, parse_request, plan
 from tests import pack
 
 pack.comfy_on_cpu()
 
+from tests.host.families import ALL_DIRECTIONS, REQUEST, quick  # noqa: E402
 from tests.host.families.models import MODELS, rounded  # noqa: E402
 
-REQUEST = parse_request("circle -> square", "object", "star")
-OPTIONS = Options(templates=2, tolerance=1.0)
 PRECISIONS = torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn
 
 
 def main() -> None:
     """Prints residual and leak by family and precision."""
-    torch.set_num_threads(1)  # the models are so small that threads mostly wait for each other
-    plan.FIT_PROMPTS, plan.PROBE_PROMPTS = plan.FIT_PROMPTS[:40], plan.PROBE_PROMPTS[:8]
     solve = pack.module("nodes.solve").solve_and_check
     print("| family |", " | ".join(str(dtype).removeprefix("torch.") for dtype in PRECISIONS), "|")
     print("| --- " * (1 + len(PRECISIONS)) + "|")
     for name in sys.argv[1:] or MODELS:
-        reports = [solve(*rounded(name, dtype), REQUEST, OPTIONS) for dtype in PRECISIONS]
+        reports = [solve(*rounded(name, dtype), REQUEST, ALL_DIRECTIONS) for dtype in PRECISIONS]
         cells = (f"{r.residual_max:.1e}, leak {r.leak_training[0]:.3f}" for r in reports)
         print(f"| {name} |", " | ".join(cells), "|", flush=True)
 
 
 if __name__ == "__main__":
-    with torch.inference_mode():
+    with torch.inference_mode(), quick():
         main()

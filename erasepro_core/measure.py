@@ -158,9 +158,16 @@ def drift(prompts: Sequence[str], original: Encoded, edited: Encoded, weights: W
 
 def one_for_all(weights: Iterable[Tensor]) -> Tensor:
     """One square weight whose outputs are as long as those of all the given weights together, `[d, d]`."""
-    moment = functools.reduce(torch.add, (wide(weight).T @ wide(weight) for weight in weights))
+    rest = iter(weights)
+    first = next(rest)
+    moment = functools.reduce(torch.add, map(_moment, rest), _moment(first))
     values, vectors = torch.linalg.eigh(moment)
-    return (values.clamp_min(0).sqrt()[:, None] * vectors.T).float()
+    return (values.clamp_min(0).sqrt()[:, None] * vectors.T).to(first)
+
+
+def _moment(weight: Tensor) -> Tensor:
+    weight = wide(weight)
+    return weight.T @ weight
 
 
 def _ratio(
@@ -175,10 +182,9 @@ def _ratio(
     count, index = owner[-1] + 1, torch.tensor(owner, device=edited.device)
     above, below = edited.new_zeros(count), edited.new_zeros(count)
     for original, changed in weights.values():
-        weight = original.to(edited)
-        moved = (edited - wanted) @ weight.T
+        moved = (edited - wanted) @ original.T
         if changed is not original:
-            moved += edited @ (changed.to(edited) - weight).T
+            moved += edited @ (changed - original).T
         above.index_add_(0, index, moved.square().sum(-1))
-        below.index_add_(0, index, ((before - reference) @ weight.T).square().sum(-1))
+        below.index_add_(0, index, ((before - reference) @ original.T).square().sum(-1))
     return torch.where(below > 0, above / below.clamp_min(torch.finfo(below.dtype).tiny), 0).sqrt()

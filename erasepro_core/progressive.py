@@ -17,7 +17,7 @@ from .families import POOLED, Encoder, EncoderBlock, TextInput
 from .measure import Encoded, WeightPair, Weights, drift, leak, one_for_all
 from .path import Features, TextPath
 from .plan import Options, Plan, Tokens, make_plan, take
-from .solve import Reader, uce_reader, wide, zero_residual_reader
+from .solve import Reader, summed, uce_reader, wide, zero_residual_reader
 from .update import Erasure, LowRankUpdate
 
 RTOL = 1e-3
@@ -249,8 +249,7 @@ def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> _Original:
 
 def _by_concept(gap: Tensor, concept: Tensor) -> Tensor:
     """Frobenius norm of each concept's columns, `[concepts]`."""
-    squares = wide(gap).square().sum(0)
-    return squares.new_zeros(int(concept.max()) + 1).index_add_(0, concept.to(squares.device), squares).sqrt()
+    return summed(wide(gap).square().sum(0), concept).sqrt()
 
 
 @dataclass(frozen=True)
@@ -268,6 +267,8 @@ class _Context:
     """What the linears that read one input, or several, shall do to it."""
 
     inputs: list[TextInput]
+    concept: Tensor
+    """Which concept each column belongs to."""
     required: Tensor
     """`[d, n]`: what is left between targets and anchors behind the text encoders."""
     update: LowRankUpdate
@@ -298,11 +299,10 @@ def _attempt(
 
 
 def _context(plan: Plan, options: Options, features: Features, inputs: list[TextInput]) -> _Context:
-    tokens = [plan.tokens[i.source] for i in inputs]
-    concept = torch.cat([each.concept for each in tokens])
+    concept = torch.cat([plan.tokens[i.source].concept for i in inputs])
     reader = make_reader(partial(plan.take, features, inputs), concept, options)
     required = _required(plan, features, inputs)
-    return _Context(inputs, required, reader.update(required), reader)
+    return _Context(inputs, concept, required, reader.update(required), reader)
 
 
 def _required(plan: Plan, features: Features, inputs: list[TextInput]) -> Tensor:
@@ -324,12 +324,11 @@ def _text_conditioned(
     updates: dict[str, LowRankUpdate] = {}
     records: list[LayerRecord] = []
     for context in best.contexts:
-        concept = torch.cat([plan.tokens[i.source].concept for i in context.inputs])
         gaps = _required(plan, original.features, context.inputs), context.required
         for name, weight in path.conditioned(context.inputs[0]):
             update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
             gap, required = (weight @ g.to(weight) for g in gaps)
-            records.append(_record(name, depth, _by_concept(gap, concept), required, update, context.reader))
+            records.append(_record(name, depth, _by_concept(gap, context.concept), required, update, context.reader))
             updates[name] = update
             step()
     return updates, records

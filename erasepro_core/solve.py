@@ -233,7 +233,14 @@ def _price(mixes: Tensor, values: Tensor) -> Tensor:
 def _concept_scale(squares: Tensor, concept: Tensor) -> Tensor:
     """Root mean square size of each concept's columns, `[concepts]`."""
     squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)
-    count = int(concept.max()) + 1
-    total = squares.new_zeros(count).index_add_(0, concept, squares)
-    number = squares.new_zeros(count).index_add_(0, concept, torch.ones_like(squares))
-    return (total / number.clamp_min(1)).sqrt()
+    return (summed(squares, concept) / summed(torch.ones_like(squares), concept).clamp_min(1)).sqrt()
+
+
+def summed(values: Tensor, concept: Tensor) -> Tensor:
+    """Sum of each concept's columns, `[concepts]`.
+
+    Args:
+        values: `[n]`.
+        concept: `[n]`, which concept a column belongs to.
+    """
+    return values.new_zeros(int(concept.max()) + 1).index_add_(0, concept.to(values.device), values)

@@ -74,7 +74,12 @@ class Erasure:
 
 
 def trimmed(update: LowRankUpdate, loss: float) -> LowRankUpdate:
-    """The update with only so many terms that less than `loss` of its left factor's norm is missing (no unit)."""
+    """The update with as few terms as it can have while what is missing of its left factor has at most the norm `loss`.
+
+    Args:
+        update: any update.
+        loss: a Frobenius norm, in the left factor's own unit; `Reader.whole` says what it means to a concept.
+    """
     left, values, mixes = torch.linalg.svd(update.left.double(), full_matrices=False)
     missing = values.square().flip(0).cumsum(0).flip(0).sqrt()
     keep = missing > loss

@@ -1,1 +1,27 @@
-"""Tiny models of every family, of the host's own classes."""
+"""Tiny models of every family, of the host's own classes, and what is solved on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from erasepro_core import Options, parse_request, plan
+
+REQUEST = parse_request("circle -> square", "object", "star")
+ALL_DIRECTIONS = Options(templates=2, tolerance=1.0)
+"""Random features have no words that mean nearly the same, so no direction is too dear to be corrected."""
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    """One thread, since threads mostly wait for each other in models so small, and fewer everyday prompts."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "FIT_PROMPTS", plan.FIT_PROMPTS[:40])
+        patch.setattr(plan, "PROBE_PROMPTS", plan.PROBE_PROMPTS[:8])
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
