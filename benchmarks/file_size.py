@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from safetensors.torch import save
 
-from erasepro_core import Options, Report, check, parse_request
+from erasepro_core import Options, Report, parse_request, verify
 from erasepro_core.files import pack as packed
 from erasepro_core.files import unpack
 from tests import pack
@@ -39,13 +39,13 @@ def main() -> None:
         for precision, (tensors, metadata) in files.items():
             header = sum(len(key) + len(text) for key, text in metadata.items())
             print(f"  {precision}: {len(save(tensors, metadata)) / 1e6:.2f} MB, metadata {header / 1e6:.2f} MB")
-        small = unpack(*files["float16"]).solution.erasure
+        small = unpack(*files["float16"]).solution.updates
         edited = host.HostPath(*host.with_erasure(model, clip, small, 1.0))
-        print("  float16", _figures(check(replace(solution, erasure=small), original, edited)), flush=True)
+        print("  float16", _figures(verify(replace(solution, updates=small), original, edited, {})), flush=True)
 
 
 def _figures(report: Report) -> str:
-    ranks = [update.rank for part in report.solution.erasure.parts() for update in part.values()]
+    ranks = [update.rank for part in report.solution.updates.parts() for update in part.values()]
     return (
         f"ranks {min(ranks)} to {max(ranks)}, {sum(ranks)} in all, leak {report.leak_training[0]:.4f} training, "
         f"{report.leak_unseen[0]:.4f} unseen, residual {report.residual_max:.1e}"

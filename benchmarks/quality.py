@@ -15,7 +15,7 @@ pack.comfy_on_cpu()
 
 import torch  # noqa: E402
 
-from erasepro_core import Options, Request, check, parse_request, solve_request  # noqa: E402
+from erasepro_core import Options, Request, parse_request, solve_request, verify  # noqa: E402
 from tests.mini import model  # noqa: E402
 from tests.mini.erased import Evaluation, Subject  # noqa: E402
 from tests.mini.tasks import TASKS, Task, everyday  # noqa: E402
@@ -23,8 +23,8 @@ from tests.mini.tasks import TASKS, Task, everyday  # noqa: E402
 host = pack.module("nodes.host")
 METHODS = {
     "erasepro": Options(),
-    "uce": Options(method="UCE"),
-    "uce_templates": Options(method="UCE with templates"),
+    "uce": Options.named(method="UCE"),
+    "uce_templates": Options.named(method="UCE with templates"),
 }
 
 
@@ -42,8 +42,8 @@ def erase(subject: Subject, request: Request, options: Options) -> tuple[Subject
     """A clone without the concepts, and the report on it."""
     original = host.HostPath(subject.model, subject.clip)
     solution = solve_request(request, options, original)
-    model, clip = host.with_erasure(subject.model, subject.clip, solution.erasure, 1.0)
-    return Subject(model, clip, subject.vae), check(solution, original, host.HostPath(model, clip)).as_dict()
+    model, clip = host.with_erasure(subject.model, subject.clip, solution.updates, 1.0)
+    return Subject(model, clip, subject.vae), verify(solution, original, host.HostPath(model, clip), {}).as_dict()
 
 
 def measure(task: Task, methods: dict[str, Options], count: int, steps: int) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def measured(name: str) -> dict[str, Any]:
         "residual": report.residual_max,
         "leak training": report.leak_training[0],
         "leak unseen": report.leak_unseen[0],
-        "megabytes": report.solution.erasure.nbytes() / 1e6,
+        "megabytes": report.solution.updates.nbytes() / 1e6,
     }
 
 

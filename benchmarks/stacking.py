@@ -19,7 +19,8 @@ pack.comfy_on_cpu()
 
 from erasepro_core import Options, Report, parse_request  # noqa: E402
 from erasepro_core.audit import audit, guard  # noqa: E402
-from erasepro_core.measure import leak, matched, read, weight_pairs  # noqa: E402
+from erasepro_core.encoded import encode_prompts, matched  # noqa: E402
+from erasepro_core.measure import leak, weight_pairs  # noqa: E402
 from tests.host.graphs import TEMPLATES  # noqa: E402
 from tests.host.lora import baked, merged, with_random_lora  # noqa: E402
 from tests.mini import model as mini_model  # noqa: E402
@@ -55,7 +56,7 @@ def stacking(host: Any, mini: Both, solve: Callable[..., Report]) -> None:
     """The table of docs/stacking.md."""
 
     def on(both: Both, report: Report, strength: float = 1.0) -> Both:
-        return host.with_erasure(*both, report.solution.erasure, strength)
+        return host.with_erasure(*both, report.solution.updates, strength)
 
     circle = solve(*mini, CIRCLE, QUICK)
     erased = on(mini, circle)
@@ -70,7 +71,7 @@ def stacking(host: Any, mini: Both, solve: Callable[..., Report]) -> None:
     reports = {size: solve(*each, CIRCLE, QUICK) for size, each in tuned.items()}
     say("LoRA before Solve", *(left(host, reports[size], on(each, reports[size])) for size, each in tuned.items()))
     say("LoRA after Apply", *(left(host, circle, with_random_lora(erased, size)) for size in tuned))
-    undone = replace(circle.solution.erasure, **_negated(circle))
+    undone = replace(circle.solution.updates, **_negated(circle))
     say("a LoRA that undoes it", left(host, circle, host.with_erasure(*erased, undone, 1.0)))
     say("merge, share of the erased", *(left(host, circle, merged(erased, mini, share)) for share in SHARES))
     say("strength", *(left(host, circle, on(mini, circle, strength)) for strength in SHARES))
@@ -80,7 +81,7 @@ def stacking(host: Any, mini: Both, solve: Callable[..., Report]) -> None:
 
 
 def _negated(report: Report) -> dict[str, Any]:
-    parts = zip(("text_encoder", "diffusion_model"), report.solution.erasure.parts(), strict=True)
+    parts = zip(("text_encoder", "diffusion_model"), report.solution.updates.parts(), strict=True)
     return {side: {name: replace(each, left=-each.left) for name, each in part.items()} for side, part in parts}
 
 
@@ -89,8 +90,8 @@ def judged(host: Any, mini: Both, solve: Callable[..., Report]) -> None:
     before = host.HostPath(*mini)
     for kind, request in KINDS.items():
         report = solve(*mini, request, Options())
-        erased = host.with_erasure(*mini, report.solution.erasure, 1.0)
-        half = host.with_erasure(*mini, report.solution.erasure, 0.5)
+        erased = host.with_erasure(*mini, report.solution.updates, 1.0)
+        half = host.with_erasure(*mini, report.solution.updates, 0.5)
         after = host.HostPath(*erased)
         say(
             f"{kind}: untouched, erased, half, CLIP past Apply, MODEL past Apply",
@@ -100,7 +101,7 @@ def judged(host: Any, mini: Both, solve: Callable[..., Report]) -> None:
         pairs, prefixes = matched(before, [check.pair for check in report.checks])
         prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
         weights = weight_pairs(before, after)
-        full = leak(pairs, read(before, prompts), read(after, prompts), weights, prefixes).tolist()
+        full = leak(pairs, encode_prompts(before, prompts), encode_prompts(after, prompts), weights, prefixes).tolist()
         apart = [abs(one.leak - other) for one, other in zip(found.findings, full, strict=True)]
         say("worst sentence; sketch against full outputs, at most", max(f.leak for f in found.findings), max(apart))
         groups = audit(request, report.checks, after, 0.3).by_group()
@@ -110,8 +111,8 @@ def judged(host: Any, mini: Both, solve: Callable[..., Report]) -> None:
 def negative(host: Any, mini: Both, vae: Any, solve: Callable[..., Report]) -> None:
     """The table of negative prompts: distance from what the unedited model draws with the same negative prompt."""
     everywhere, encoder = (
-        host.with_erasure(*mini, solve(*mini, BARE, options).solution.erasure, 1.0)
-        for options in (Options(), Options(where="text encoder"))
+        host.with_erasure(*mini, solve(*mini, BARE, options).solution.updates, 1.0)
+        for options in (Options(), Options.named(where="text encoder"))
     )
     prompts = [ROBOTS[n % len(ROBOTS)] for n in range(24)]
     for cfg in (3.0, 6.0):

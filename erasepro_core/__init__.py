@@ -7,32 +7,32 @@ model against what was), files.
 
 from .align import TokenRow
 from .audit import Audit
-from .concept import KINDS, Concept, ConceptError, Request, parse_request
+from .concept import Concept, ConceptError, Request, parse_request
+from .container import FileError
 from .families import FAMILIES, Encoder, Family, FamilyError, TextInput, family_of
-from .files import FileError
+from .kinds import KINDS
+from .options import CHOICES, OptionError, Options
 from .path import TextPath
-from .plan import METHODS, PRESERVES, SCHEDULES, WHERE, Options
-from .progressive import Solution, solve_request
-from .report import NotErasedError, Report, check
-from .update import Erasure, LowRankUpdate
+from .progressive import solve_request
+from .report import Report
+from .solution import Solution
+from .update import LowRankUpdate, UpdateSet
+from .verify import NotErasedError, require_erased, verify
 
 __all__ = [
+    "CHOICES",
     "FAMILIES",
     "KINDS",
-    "METHODS",
-    "PRESERVES",
-    "SCHEDULES",
-    "WHERE",
     "Audit",
     "Concept",
     "ConceptError",
     "Encoder",
-    "Erasure",
     "Family",
     "FamilyError",
     "FileError",
     "LowRankUpdate",
     "NotErasedError",
+    "OptionError",
     "Options",
     "Report",
     "Request",
@@ -40,8 +40,10 @@ __all__ = [
     "TextInput",
     "TextPath",
     "TokenRow",
-    "check",
+    "UpdateSet",
     "family_of",
     "parse_request",
+    "require_erased",
     "solve_request",
+    "verify",
 ]

@@ -19,9 +19,9 @@ class TokenRow:
     end: int
     """Position behind the last token of the words: the end token, where there is one."""
     tail: int = 1
-    """How many tokens behind the words say something: the end token, or what a template puts there."""
+    """How many tokens behind the words carry meaning: the end token, or what a template puts there."""
     weights: tuple[float, ...] = ()
-    """How much each token counts where a prompt emphasises words: 1 as usual. Alignment does not look at it."""
+    """Emphasis of each token, 1 without any. Alignment does not use it."""
 
 
 POOLED_ROW = TokenRow((0,), 0, 0)
@@ -48,9 +48,9 @@ class Alignment:
 def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, padding: bool = True) -> Alignment:
     """Aligns two prompts that are the same sentence but for the concept.
 
-    Concept tokens are right-aligned, last to last; target tokens in excess answer to the first anchor token; suffix
-    tokens by their offset from the concept's end; end token to end token; padding by its offset from there. An anchor
-    without tokens of its own lends the token after the gap, never BOS.
+    Concept tokens are right-aligned, last to last; extra target tokens answer the first anchor token. Suffix tokens are
+    aligned by their offset from the concept's end, end token to end token, padding by its offset from there. If the
+    anchor is empty, the token that follows is used, never BOS.
 
     Args:
         target, anchor: the two prompts, same length of chunk.

@@ -1,16 +1,105 @@
-"""Watching and changing what named layers say during a forward pass; hooks never outlive the pass."""
+"""What named layers get and give during a forward pass; hooks never outlive the pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
 OnOutput = Callable[[Tensor, Tensor], Tensor | None]
 """Gets a layer's input and output; what it returns, unless None, takes the output's place."""
 OnInput = Callable[[Tensor], None]
-"""Gets a layer's input. The host adds to it in place later, so a listener copies what it keeps."""
+"""Gets a layer's input. The host adds to it in place later, so a callback copies what it keeps."""
+
+Columns = tuple[Tensor, Tensor]
+"""Row and position of some tokens of a batch, as two index tensors of length n."""
+
+
+def take(features: Tensor, columns: Columns) -> Tensor:
+    """A copy of the features of some tokens as columns, `[d, n]`."""
+    rows, positions = (index.to(features.device) for index in columns)
+    return features[rows, positions].T
+
+
+@dataclass(frozen=True)
+class AlignedPair:
+    """What one module gets or gives at the aligned tokens."""
+
+    target: Tensor
+    """`[d, n]`"""
+    anchor: Tensor
+    """`[d, n]`"""
+
+    @property
+    def gap(self) -> Tensor:
+        """What must be gained on the targets to be at the anchors, `[d, n]`."""
+        return self.anchor - self.target
+
+
+@dataclass(frozen=True)
+class AlignedOutput:
+    """The output of a layer at the aligned tokens, and the residual stream that it is added to."""
+
+    own: AlignedPair
+    stream: AlignedPair | None
+    """None where a layer's output stands alone."""
+
+    @property
+    def gap(self) -> Tensor:
+        """What the sum of both must gain on the targets to be that of the anchors, `[d_out, n]`."""
+        return self.own.gap if self.stream is None else self.own.gap + self.stream.gap
+
+    @property
+    def target(self) -> Tensor:
+        """The sum of both at the targets, `[d_out, n]`."""
+        return self.own.target if self.stream is None else self.own.target + self.stream.target
+
+    @property
+    def anchor(self) -> Tensor:
+        """The sum of both at the anchors, `[d_out, n]`."""
+        return self.own.anchor if self.stream is None else self.own.anchor + self.stream.anchor
+
+
+@dataclass(frozen=True)
+class CapturedLayer:
+    """A layer whose output is captured at aligned tokens."""
+
+    name: str
+    module: nn.Module
+    stream: nn.Module | None
+    """The module whose input is the residual stream that the layer's output is added to."""
+    target: Columns
+    anchor: Columns
+
+    def pair(self, features: Tensor) -> AlignedPair:
+        """The aligned tokens of what a module gets or gives."""
+        return AlignedPair(take(features, self.target), take(features, self.anchor))
+
+
+OnLayer = Callable[[CapturedLayer, Tensor, Tensor, AlignedOutput], Tensor | None]
+"""Gets a layer, its input, its output and the output at the aligned tokens; may return another output."""
+
+
+@contextmanager
+def captured(layers: Iterable[CapturedLayer], on_layer: OnLayer) -> Iterator[None]:
+    """Calls back at every one of these layers, with the residual stream where there is one."""
+    streams: dict[str, AlignedPair] = {}
+
+    def on_stream(layer: CapturedLayer, stream: Tensor) -> None:
+        streams[layer.name] = layer.pair(stream)
+
+    def on_output(layer: CapturedLayer, features: Tensor, output: Tensor) -> Tensor | None:
+        aligned = AlignedOutput(layer.pair(output), streams.pop(layer.name, None))
+        return on_layer(layer, features, output, aligned)
+
+    layers = list(layers)
+    outputs = {layer.module: partial(on_output, layer) for layer in layers}
+    inputs = {layer.stream: partial(on_stream, layer) for layer in layers if layer.stream is not None}
+    with hooked(outputs, inputs):
+        yield
 
 
 @contextmanager

@@ -1,90 +1,18 @@
-"""What to erase: concepts, their anchors, what must not move, and the prompts that show them to the model."""
+"""What to erase: concepts, their anchors and preserves, and the prompt pairs that are made of them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from .kinds import KINDS, Kind
+from .phrase import clean, key, mentions
 
 ARROW = "->"
 
 
 class ConceptError(ValueError):
     """A concept text or a request that cannot be understood; the message names the line or the concept."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A sort of concept: the sentences it occurs in and what stands in for it when no anchor is given."""
-
-    name: str
-    """As shown to the user."""
-    default_anchor: str
-    """Anchor of a line without an arrow."""
-    templates: tuple[str, ...]
-    """Sentences with one `{}`; the update is solved on these, the most telling first."""
-    unseen: tuple[str, ...]
-    """Sentences that no update is ever solved on: leak is measured here."""
-
-
-_NAMED = (
-    (
-        "{}", "a photo of {}", "a picture of {}", "{} and a dog", "a painting of {}", "a red hat on {}",
-        "an image of {}", "best quality , nice , simple , a photo of {}", "this is {}", "a drawing of {}",
-        "{} on a white background", "a green table , a blue box and {}", "{} in the middle",
-        "a nice picture of {} next to a yellow star", "a portrait of {}", "a tree beside {}",
-        "one photo of {} in grey", "look at the table , there is one small toy and {}", "a shape of {}",
-        "a toy of {}", "a simple photo of {} , sharp , high quality", "a house in the background , {} here",
-        "{} with a purple ball", "an orange picture with stripes and dots of {}",
-    ),
-    (
-        "a sketch of {}", "look at {} here", "{} , best quality", "there is {} in the picture", "a render of {}",
-        "{} and nothing else",
-    ),
-)  # fmt: skip
-
-KINDS = (
-    Kind(
-        "object",
-        "thing",
-        (
-            "{}", "a photo of a {}", "a {}", "a red {}", "a {} shape", "a {} and a dog", "a blue {} on a table",
-            "the {}", "a tree next to a {}", "a picture of a {}", "a green {} toy",
-            "best quality , nice , simple , a {}", "a {} box on a table", "a painting of a {}",
-            "a {} on a white background", "a yellow {} beside a white box", "an image of the {}",
-            "a small table , a moon and a {}", "a nice striped {}", "one {} heart in the middle", "this is a {}",
-            "a drawing of a purple {}", "a moon next to a {} ring", "one {} in the middle",
-            "a simple orange {} , sharp , high quality", "a dog and a {} star",
-            "a heart , a ring , a dotted {} and a grey box",
-            "look at the picture , there is a house , one star and a {}",
-        ),
-        (
-            "a sketch of a {}", "look at the {} here", "a {} , best quality", "there is a {} in the picture",
-            "a render of one {}", "a {} and nothing else",
-        ),
-    ),
-    Kind(
-        "style",
-        "art",
-        (
-            "{}", "a painting by {}", "a picture in the style of {}", "a moon by {}", "{} style", "art by {}",
-            "a {} painting", "a red star in the style of {}", "a picture by {}", "a shape in {} style",
-            "a {} picture", "a green heart by {}", "a drawing by {} of a blue house", "in the style of {}",
-            "a green {} toy", "an image by {}", "a white box , a blue ring in the style of {}",
-            "a dog and a tree by {}", "a shape by {}", "best quality , nice , simple , a heart by {}",
-            "the art of {}", "a yellow ring , a {} shape", "a photo in the style of {}",
-            "one {} circle on a white background", "a purple moon and a star in the style of {}",
-            "a picture of a table and a purple box by {}", "a {} star in the middle",
-            "an orange heart by {} and a dog",
-        ),
-        (
-            "a work made by {}", "{} art", "a render in the manner of {}", "a nice {} sketch", "there is a toy by {}",
-            "a {} work on a table",
-        ),
-    ),
-    Kind("person", "a person", *_NAMED),
-    Kind("explicit content", "a person wearing clothes", *_NAMED),
-)  # fmt: skip
 
 
 def kind_named(name: str) -> Kind:
@@ -111,7 +39,7 @@ class Concept:
 
 @dataclass(frozen=True)
 class PromptPair:
-    """The same sentence said of a target and of its anchor."""
+    """The same sentence with a target and with its anchor."""
 
     template: str
     target: str
@@ -158,26 +86,24 @@ class Request:
 
     def pairs(self, templates: int) -> list[PromptPair]:
         """Prompt pairs to solve on, up to `templates` sentences for each name."""
+        return self._pairs(lambda kind: self.without_targets(kind.templates)[:templates])
+
+    def unseen_pairs(self, sentences: int | None = None) -> list[PromptPair]:
+        """Prompt pairs in sentences that are never solved on, all of them or the first few."""
+        return self._pairs(lambda kind: self.without_targets(kind.unseen)[:sentences])
+
+    def _pairs(self, templates: Callable[[Kind], list[str]]) -> list[PromptPair]:
         return [
             PromptPair(template, name, concept.anchor, index)
             for index, concept in enumerate(self.concepts)
             for name in concept.names
-            for template in self.innocent(concept.kind.templates)[:templates]
+            for template in templates(concept.kind)
         ]
 
-    def unseen_pairs(self) -> list[PromptPair]:
-        """Prompt pairs in sentences that are never solved on."""
-        return [
-            PromptPair(template, name, concept.anchor, index)
-            for index, concept in enumerate(self.concepts)
-            for name in concept.names
-            for template in self.innocent(concept.kind.unseen)
-        ]
-
-    def innocent(self, sentences: Iterable[str]) -> list[str]:
+    def without_targets(self, sentences: Iterable[str]) -> list[str]:
         """The sentences that mention no target: `a red {}` cannot help to erase red, nor stay as it is."""
-        targets = [f" {_key(name)} " for concept in self.concepts for name in concept.names]
-        return [s for s in sentences if not any(target in f" {_key(s)} " for target in targets)]
+        names = [name for concept in self.concepts for name in concept.names]
+        return [sentence for sentence in sentences if not any(mentions(sentence, name) for name in names)]
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""
@@ -202,7 +128,7 @@ def parse_request(text: str, kind: str, preserve: str = "", everyday: str = "") 
             f"the concept text is empty. Write one concept a line, for example: Van Gogh {ARROW} an artist"
         )
     preserves, prompts = (
-        tuple(dict.fromkeys(_clean(line) for _, line in _lines(each))) for each in (preserve, everyday)
+        tuple(dict.fromkeys(clean(line) for _, line in _lines(each))) for each in (preserve, everyday)
     )
     return checked(Request(concepts, preserves, prompts))
 
@@ -210,7 +136,7 @@ def parse_request(text: str, kind: str, preserve: str = "", everyday: str = "") 
 def checked(request: Request) -> Request:
     """The request itself; raises ConceptError when it asks for two things that cannot both be."""
     anchor_of: dict[str, str] = {}
-    preserved = {_key(preserve) for preserve in request.preserves}
+    preserved = {key(preserve) for preserve in request.preserves}
     for concept in request.concepts:
         _agree(concept, anchor_of, preserved)
     return request
@@ -223,7 +149,7 @@ def line_errors(text: str, kind: str, preserve: str = "") -> dict[int, str]:
     """
     of_kind = kind_named(kind)
     anchor_of: dict[str, str] = {}
-    preserved = {_key(line) for _, line in _lines(preserve)}
+    preserved = {key(line) for _, line in _lines(preserve)}
     errors: dict[int, str] = {}
     for number, line in _lines(text):
         try:
@@ -235,33 +161,22 @@ def line_errors(text: str, kind: str, preserve: str = "") -> dict[int, str]:
 
 def line_names(line: str) -> tuple[str, ...]:
     """The target and the aliases of one line, as far as they are there."""
-    names = (_clean(name) for name in line.partition(ARROW)[0].split("|"))
+    names = (clean(name) for name in line.partition(ARROW)[0].split("|"))
     return tuple(dict.fromkeys(name for name in names if name))
 
 
 def related_phrases(concept: Concept) -> list[str]:
-    """Phrases that share words with a compound target and must survive it.
+    """Phrases that share words with a concept's names and must survive; see `Kind.related`."""
+    erased = {key(phrase) for phrase in (*concept.names, concept.anchor)}
+    phrases = (phrase for name in concept.names for phrase in concept.kind.related(name, concept.anchor))
+    return [phrase for phrase in dict.fromkeys(phrases) if key(phrase) not in erased]
 
-    `red circle -> blue square` leaves `red`, `circle`, `red square` and `blue circle` alone. Empty for one-word targets
-    and for names of people and styles, whose words mean little by themselves. Of explicit content only what the anchor
-    says too survives: `bare robot -> robot wearing a coat` leaves `robot` alone, and `bare` is what shall go.
-    """
-    if concept.kind.name in ("style", "person"):
-        return []
-    erased = {_key(name) for name in concept.names}
-    anchor = concept.anchor.split()
-    phrases: list[str] = []
-    for name in concept.names:
-        words = name.split()
-        if len(words) < 2:
-            continue
-        phrases += words
-        if len(words) == len(anchor):
-            phrases += [" ".join([*words[:i], other, *words[i + 1 :]]) for i, other in enumerate(anchor)]
-    if concept.kind.name == "explicit content":
-        shared = {_key(word) for word in anchor}
-        phrases = [phrase for phrase in phrases if _key(phrase) in shared]
-    return [phrase for phrase in dict.fromkeys(phrases) if _key(phrase) not in erased | {_key(concept.anchor)}]
+
+def unlisted_forms(concept: Concept) -> dict[str, str]:
+    """By name, the form of it that people also write, where it is not listed itself."""
+    known = {name.casefold() for name in (*concept.names, concept.anchor)}
+    forms = {name: concept.kind.unlisted_form(name) for name in concept.names}
+    return {name: form for name, form in forms.items() if form.casefold() not in known}
 
 
 def in_sentences(names: Iterable[str], templates: Sequence[str]) -> list[str]:
@@ -270,15 +185,15 @@ def in_sentences(names: Iterable[str], templates: Sequence[str]) -> list[str]:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Numbered lines that say something."""
+    """The lines that are neither blank nor comments, with their numbers."""
     numbered = enumerate(text.splitlines(), start=1)
     return [(n, line) for n, line in numbered if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _parse_line(number: int, line: str, kind: Kind) -> Concept:
     left, arrow, right = line.partition(ARROW)
-    names = tuple(dict.fromkeys(_clean(name) for name in left.split("|")))
-    anchor = _clean(right) if arrow else kind.default_anchor
+    names = tuple(dict.fromkeys(clean(name) for name in left.split("|")))
+    anchor = clean(right) if arrow else kind.default_anchor
     example = f"Write it as: target | alias {ARROW} anchor"
     if not all(names):
         raise ConceptError(f"line {number}: {line.strip()!r} has an empty target. {example}")
@@ -295,7 +210,7 @@ def _parse_line(number: int, line: str, kind: Kind) -> Concept:
                 f"line {number}: {phrase!r} is not plain words. Concepts are words; {{}} and embedding: have no place."
             )
     for name in names:
-        if _key(name) == _key(anchor):
+        if key(name) == key(anchor):
             raise ConceptError(f"line {number}: {name!r} is its own anchor, so nothing would change. Name another.")
     return Concept(names, anchor, kind)
 
@@ -303,22 +218,12 @@ def _parse_line(number: int, line: str, kind: Kind) -> Concept:
 def _agree(concept: Concept, anchor_of: dict[str, str], preserved: set[str]) -> None:
     """Notes the anchor of each name; raises ConceptError when a name has another one already, or is preserved."""
     for name in concept.names:
-        known = anchor_of.setdefault(_key(name), concept.anchor)
-        if _key(known) != _key(concept.anchor):
+        known = anchor_of.setdefault(key(name), concept.anchor)
+        if key(known) != key(concept.anchor):
             raise ConceptError(
                 f"{name!r} is asked to become both {known!r} and {concept.anchor!r}. Keep one of the two lines."
             )
-        if _key(name) in preserved:
+        if key(name) in preserved:
             raise ConceptError(
                 f"{name!r} stands in the concepts to erase and in the preserves. Remove it from one of them."
             )
-
-
-def _clean(phrase: str) -> str:
-    """One space between words, none around them."""
-    return re.sub(r"\s+", " ", phrase).strip()
-
-
-def _key(phrase: str) -> str:
-    """What two spellings of the same phrase share: the tokenizers of this field ignore case."""
-    return _clean(phrase).casefold()

@@ -1,61 +1,21 @@
 """Leak and drift: how much of a concept is left and how much else moved, as the diffusion model reads it.
 
-No image is sampled. Both are ratios of what the text-conditioned linears say, before and after.
+No image is sampled. Both are ratios of outputs of the text-conditioned linears, before and after.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .align import Alignment, align, measured_positions, words_before
+from .align import measured_positions
 from .concept import PromptPair
-from .families import Encoder, TextInput
-from .path import Features, Rows, TextPath
+from .encoded import Encoded, Prefixes
+from .path import TextPath
 from .solve import wide
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the text encoders made of some prompts."""
-
-    rows: Mapping[str, Rows]
-    """Token ids by prompt."""
-    features: Mapping[str, Features]
-    """By prompt, then by input of the diffusion model: `[tokens, d]`."""
-    inputs: Sequence[TextInput]
-    encoders: Sequence[Encoder]
-
-    def at(self, text_input: TextInput, places: Iterable[tuple[str, Sequence[int]]]) -> Tensor:
-        """Features of some tokens of some prompts as an input has them, one after the other, `[tokens, d]`."""
-        return torch.cat([self.features[prompt][text_input.name][list(positions)] for prompt, positions in places])
-
-    def aligned(self, pair: PromptPair, prefixes: Prefixes, text_input: TextInput) -> Alignment:
-        """The alignment of a matched pair in the tokens that an input reads."""
-        return aligned(pair, self.rows, prefixes, text_input.source, padding=self.padding(text_input))
-
-    def padding(self, text_input: TextInput) -> bool:
-        """Whether the padding of its tokens is read; a pooled vector has none."""
-        return any(encoder.name == text_input.source and encoder.padding for encoder in self.encoders)
-
-
-def read(path: TextPath, prompts: Iterable[str], emphasis: bool = False) -> Encoded:
-    """Encodes prompts in a live model."""
-    prompts = list(dict.fromkeys(prompts))
-    rows = path.tokenize(prompts, emphasis)
-    return encoded(path, dict(zip(prompts, rows, strict=True)), path.encode(rows))
-
-
-def encoded(path: TextPath, rows: Mapping[str, Rows], features: Features) -> Encoded:
-    """A batch by prompt: rows that stand in the order of the features' first dimension."""
-    by_prompt = {prompt: {name: f[i] for name, f in features.items()} for i, prompt in enumerate(rows)}
-    return Encoded(rows, by_prompt, path.inputs, path.encoders)
-
 
 WeightPair = tuple[Tensor, Tensor]
 """One text-conditioned weight, original and edited, `[d_out, d]` each; the same object where they are equal."""
@@ -74,57 +34,20 @@ def weight_pairs(original: TextPath, edited: TextPath) -> Weights:
     return pairs
 
 
-Prefixes = Mapping[str, Rows]
-"""What stands before a concept, by its text."""
-
-
-def matched(path: TextPath, pairs: Sequence[PromptPair], emphasis: bool = False) -> tuple[list[PromptPair], Prefixes]:
-    """The pairs with both sentences brought to one position, and what stands before their concepts.
-
-    `Vincent van Gogh` is longer than `art`: without the shift all that follows would differ by its position too, which
-    is no part of the concept and dear to change. An encoder that knows distances only needs none.
-    """
-    absolute = next((encoder.name for encoder in path.encoders if encoder.absolute), None)
-    if absolute is not None:
-        targets, anchors = (
-            [rows[absolute] for rows in path.tokenize([prompt(p) for p in pairs], emphasis)]
-            for prompt in (lambda p: p.target_prompt, lambda p: p.anchor_prompt)
-        )
-        pairs = [replace(p, shift=t.end - a.end) for p, t, a in zip(pairs, targets, anchors, strict=True)]
-    prefixes = list(dict.fromkeys(text for pair in pairs for text in (pair.target_prefix, pair.anchor_prefix)))
-    whole = [_closed(prefix) for prefix in prefixes] if emphasis else prefixes
-    return list(pairs), dict(zip(prefixes, path.tokenize(whole, emphasis), strict=True))
-
-
-def _closed(prefix: str) -> str:
-    """The prefix with its open brackets closed: left open they would be read as words, not as emphasis."""
-    return prefix + ")" * (len(re.findall(r"(?<!\\)\(", prefix)) - len(re.findall(r"(?<!\\)\)", prefix)))
-
-
-def aligned(pair: PromptPair, rows: Mapping[str, Rows], prefixes: Prefixes, source: str, *, padding: bool) -> Alignment:
-    """The alignment of a matched pair in the tokens of one encoder, or in a pooled vector."""
-    target, anchor = rows[pair.target_prompt][source], rows[pair.anchor_prompt][source]
-    before = (
-        words_before(target, prefixes[pair.target_prefix][source]),
-        words_before(anchor, prefixes[pair.anchor_prefix][source]),
-    )
-    return align(target, anchor, before, padding=padding)
-
-
 def leak(
     pairs: Sequence[PromptPair], original: Encoded, edited: Encoded, weights: Weights, prefixes: Prefixes
 ) -> Tensor:
     """`|out(target) - out(anchor)| / |out_o(target) - out_o(anchor)|` for each pair: 1 nothing erased, 0 gone.
 
     Anchors are those of the original model. Outputs are compared at aligned tokens, a few padding tokens among them. Of
-    several ways into the diffusion model the one that lets most through counts: what is gone from the tokens may be
-    there in a pooled vector.
+    several inputs of the diffusion model the one with the largest leak counts: what is gone from the tokens may still
+    be in a pooled vector.
 
     Args:
         pairs: n prompt pairs, as `matched` gives them.
         original, edited: features of their prompts, and of the anchors in `original`.
         weights: every text-conditioned weight before and after.
-        prefixes: what `matched` says of them.
+        prefixes: as `matched` gives them.
 
     Returns:
         `[n]`, no unit; 0 where the two prompts never differed.
@@ -144,7 +67,7 @@ def leak(
 def drift(prompts: Sequence[str], original: Encoded, edited: Encoded, weights: Weights) -> Tensor:
     """`|out(prompt) - out_o(prompt)| / |out_o(prompt)|` for each prompt that should not have changed, `[n]`.
 
-    Of several ways into the diffusion model, the one that moved most.
+    Of several inputs of the diffusion model, the one that moved most counts.
     """
     moved = []
     for text_input in original.inputs:
@@ -156,7 +79,7 @@ def drift(prompts: Sequence[str], original: Encoded, edited: Encoded, weights: W
     return torch.stack(moved).amax(0)
 
 
-def one_for_all(weights: Iterable[Tensor]) -> Tensor:
+def stand_in_weight(weights: Iterable[Tensor]) -> Tensor:
     """One square weight whose outputs are as long as those of all the given weights together, `[d, d]`."""
     rest = iter(weights)
     first = next(rest)

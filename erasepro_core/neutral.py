@@ -1,4 +1,4 @@
-"""Everyday prompts: what ordinary use feels of a layer's input. Written for this pack; they name no artist or brand."""
+"""Everyday prompts: what a model is usually asked for. Written for this pack; they name no artist or brand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report and an audit say, as pictures. Only these need matplotlib, which is imported when one is drawn."""
+"""A report and an audit as pictures. Only these need matplotlib, which is imported when one is drawn."""
 
 from __future__ import annotations
 

@@ -2,85 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from .capture import hooked
+from .capture import AlignedOutput, CapturedLayer, captured, take
 from .concept import Request
-from .families import POOLED, Encoder, EncoderBlock, TextInput
-from .measure import Encoded, WeightPair, Weights, drift, leak, one_for_all
+from .encoded import Encoded
+from .families import POOLED, Encoder, TextInput
+from .measure import WeightPair, Weights, drift, leak, stand_in_weight
+from .methods import Where
+from .options import Options
 from .path import Features, TextPath
-from .plan import Options, Plan, Tokens, make_plan, take
-from .solve import Reader, summed, uce_reader, wide, zero_residual_reader
-from .update import Erasure, LowRankUpdate
-
-RTOL = 1e-3
-"""Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
-START_DEPTHS = 5
-"""How many start depths are tried, evenly spread over the text encoder."""
-FEW_START_DEPTHS = 3
-"""The same for models with more blocks than `MANY_BLOCKS`, where every trial is what users wait for."""
-MANY_BLOCKS = 24
-
-
-@dataclass(frozen=True)
-class LayerRecord:
-    """What one layer needed and got."""
-
-    name: str
-    depth: int
-    """The block of its encoder; for a linear of the diffusion model the number of blocks in the deepest encoder."""
-    gap: float
-    """`|out_o(target) - out_o(anchor)|` before anything was changed."""
-    required: float
-    """The same after all shallower updates: what was left for this layer to do."""
-    size: float
-    """`|W - W_o|`"""
-    rank: int
-    condition: float
-    kept: Tensor
-    """`[n, rank]`: the mixes of aligned tokens on which the constraint holds exactly."""
-    whole: float = 0.0
-    """See `Reader.whole`; 0 where it is not known, as behind a file."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One start depth that was tried."""
-
-    start: int
-    leak: float
-    """Mean over unseen sentences."""
-    drift: float
-    """Mean over the group of prompts that moved most: preserves, related phrases, anchors, neutral prompts."""
-
-    @property
-    def score(self) -> float:
-        """What the choice of the start depth makes small: the distance from nothing left and nothing moved."""
-        return math.hypot(self.leak, self.drift)
-
-
-@dataclass(frozen=True)
-class Solution:
-    """An erasure and how it came about."""
-
-    erasure: Erasure
-    request: Request
-    options: Options
-    start: int
-    """Depth of the first block that was updated in the deepest text encoder, others by their share of its depth; the
-    number of blocks when the text encoders were left alone."""
-    layers: tuple[LayerRecord, ...]
-    trials: tuple[Trial, ...]
-    seconds: float
-    """How long the solve took."""
-
+from .plan import Plan, Tokens, make_plan
+from .schedule import ScheduledLayer, all_layers, deepest, layers_from
+from .solution import LayerRecord, Side, Solution, Trial
+from .solve import RightFactor, summed, wide
+from .update import LowRankUpdate, UpdateSet
 
 Tick = Callable[[int, int], None]
 """Called after every layer with how many are done of how many: shows progress, and raises to stop the solve."""
@@ -90,7 +32,7 @@ Tick = Callable[[int, int], None]
 def solve_request(
     request: Request, options: Options, path: TextPath, tick: Tick = lambda done, total: None
 ) -> Solution:
-    """Finds the updates that make every target say what its anchor said. The model is only read.
+    """Finds the updates after which every target gives what its anchor gave. The model is only read.
 
     The schedule `progressive` tries a few start depths, each in one forward pass, and keeps the one that does best on
     sentences and prompts it was not solved on. A single word is best erased from the first block on; a compound such as
@@ -107,100 +49,34 @@ def solve_request(
     """
     began = time.perf_counter()
     plan = make_plan(request, options, path)
-    encoders = list(path.encoders) if _edits_encoder(options) else []
-    depth = max((len(encoder.blocks) for encoder in encoders), default=0)
-    starts = _starts(options, depth, sum(len(encoder.blocks) for encoder in encoders))
-    groups = _edited(path, options)
-    total = sum(len(_layers(encoders, start)) for start in starts) + sum(len(group[0].layers) for group in groups)
-    step = _counted(tick, total)
-
-    original = _watch(path, plan, encoders)
-    attempts = [_attempt(path, plan, options, encoders, start, original, step) for start in starts]
+    where = options.method.where(options.where)
+    encoders = list(path.encoders) if where is not Where.CROSS_ATTENTION else []
+    groups = _edited_inputs(path, options) if where is not Where.TEXT_ENCODER else []
+    starts = options.schedule.starts(encoders, without_encoders=bool(groups))
+    total = sum(len(layers_from(encoders, start)) for start in starts) + sum(len(group[0].layers) for group in groups)
+    solve = _Solve(path, plan, options, encoders, groups, _original(path, plan, encoders), _counted(tick, total))
+    attempts = [solve.attempt(start) for start in starts]
     best = min(attempts, key=lambda attempt: attempt.trial.score)
-    cross, cross_records = _text_conditioned(path, plan, best, original, depth, step)
+    conditioned, records = solve.text_conditioned(best)
     return Solution(
-        erasure=Erasure(path.family.name, best.updates, cross),
+        updates=UpdateSet(path.family.name, best.updates, conditioned),
         request=request,
         options=options,
         start=best.trial.start,
-        layers=(*best.records, *cross_records),
+        layers=(*best.records, *records),
         trials=tuple(attempt.trial for attempt in attempts),
         seconds=time.perf_counter() - began,
     )
 
 
-def _edits_encoder(options: Options) -> bool:
-    return options.method == "ErasePro" and options.where != "cross-attention"
-
-
-def _edits_diffusion(options: Options) -> bool:
-    return options.method != "ErasePro" or options.where != "text encoder"
-
-
-def _edited(path: TextPath, options: Options) -> list[list[TextInput]]:
+def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:
     """The inputs whose layers may change, those with the same layers together."""
     groups: dict[tuple[str, ...], list[TextInput]] = {}
-    for text_input in path.inputs if _edits_diffusion(options) else ():
+    for text_input in path.inputs:
         pooled = text_input.source.endswith(POOLED)
-        if text_input.edited and not (pooled and options.method == "UCE"):
+        if text_input.edited and (options.method.pooled or not pooled):
             groups.setdefault(text_input.layers, []).append(text_input)
     return list(groups.values())
-
-
-def _stand_ins(path: TextPath) -> Weights:
-    """One weight for all that read an input, as far as leak and drift can tell."""
-    alone: dict[tuple[str, ...], WeightPair] = {}
-    for text_input in path.inputs:
-        if text_input.layers not in alone:
-            weights = (weight for _, weight in path.conditioned(text_input))
-            # A single weight needs none to stand for it, and wide ones (4096 behind a T5) take long to be factored.
-            one = next(weights) if len(text_input.layers) == 1 else one_for_all(weights)
-            alone[text_input.layers] = one, one
-    return {i.name: {"all": alone[i.layers]} for i in path.inputs}
-
-
-def _starts(options: Options, depth: int, blocks: int) -> list[int]:
-    """Start depths to try; `depth` itself leaves the text encoders alone."""
-    if depth == 0 or options.schedule == "joint":
-        return [0]
-    if options.schedule == "deep only":
-        return [depth - 1]
-    tries = START_DEPTHS if blocks <= MANY_BLOCKS else FEW_START_DEPTHS
-    spread = torch.linspace(0, depth - 1, min(tries, depth)).round().int().tolist()
-    return spread + ([depth] if _edits_diffusion(options) else [])
-
-
-def _started(encoders: list[Encoder], start: int) -> list[tuple[Encoder, int]]:
-    """Every encoder with the depth at which it is updated first: the same share of its blocks in each."""
-    depth = max((len(encoder.blocks) for encoder in encoders), default=0)
-
-    def share(count: int) -> int:
-        return count if start >= depth else round(start * (count - 1) / max(depth - 1, 1))
-
-    return [(encoder, share(len(encoder.blocks))) for encoder in encoders]
-
-
-def _layers(encoders: list[Encoder], start: int) -> list[tuple[str, int, str]]:
-    """Names, depths and encoders of the layers that a start depth updates.
-
-    Queries, keys and values where the first change is, since the block's tokens read each other through them before its
-    writer can act; and every writer from there on.
-    """
-    chosen = []
-    for encoder, first in _started(encoders, start):
-        chosen += [(name, first, encoder.name) for block in encoder.blocks[first : first + 1] for name in block.readers]
-        chosen += [(block.writer, d, encoder.name) for d, block in enumerate(encoder.blocks) if d >= first]
-    return chosen
-
-
-def _streams(encoders: list[Encoder], start: int) -> list[tuple[EncoderBlock, str]]:
-    """Blocks that a start depth updates and whose writer adds to the residual stream, with their encoders."""
-    return [
-        (block, encoder.name)
-        for encoder, first in _started(encoders, start)
-        for block in encoder.blocks[first:]
-        if block.stream is not None
-    ]
 
 
 def _counted(tick: Tick, total: int) -> Callable[[], None]:
@@ -216,7 +92,7 @@ def _counted(tick: Tick, total: int) -> Callable[[], None]:
 
 @dataclass(frozen=True)
 class _Original:
-    """What the batch is to the original model."""
+    """The batch in the original model."""
 
     features: Features
     gaps: Mapping[str, Tensor]
@@ -226,30 +102,48 @@ class _Original:
     """One for all that read an input."""
 
 
-def _watch(path: TextPath, plan: Plan, encoders: list[Encoder]) -> _Original:
+def _original(path: TextPath, plan: Plan, encoders: Sequence[Encoder]) -> _Original:
     gaps: dict[str, Tensor] = {}
-    streams: dict[str, Tensor] = {}
+    layers = all_layers(encoders)
+    encoder_of = {layer.name: layer.encoder for layer in layers}
 
-    def hear(name: str, tokens: Tokens, stream: Tensor) -> None:
-        streams[name] = _gap(stream, tokens)
+    def on_layer(layer: CapturedLayer, features: Tensor, output: Tensor, aligned: AlignedOutput) -> None:
+        gaps[layer.name] = _by_concept(aligned.gap, plan.tokens[encoder_of[layer.name]].concept)
 
-    def watch(name: str, tokens: Tokens, _: Tensor, output: Tensor) -> None:
-        gaps[name] = _by_concept(_gap(output, tokens) + streams.pop(name, 0), tokens.concept)
-
-    names = [(n, e.name) for e in encoders for block in e.blocks for n in (*block.readers, block.writer)]
-    outputs = {path.module(name): partial(watch, name, plan.tokens[encoder]) for name, encoder in names}
-    inputs = {
-        path.module(str(block.stream)): partial(hear, block.writer, plan.tokens[encoder])
-        for block, encoder in _streams(encoders, 0)
-    }
-    with hooked(outputs, inputs):
+    with captured(plan.captured(path, layers), on_layer):
         features = path.encode(plan.rows)
     return _Original(features, gaps, plan.encoded(path, features), _stand_ins(path))
+
+
+def _stand_ins(path: TextPath) -> Weights:
+    """One weight for all that read an input, as far as leak and drift can tell."""
+    alone: dict[tuple[str, ...], WeightPair] = {}
+    for text_input in path.inputs:
+        if text_input.layers not in alone:
+            weights = (weight for _, weight in path.conditioned(text_input))
+            # A single weight needs no stand-in, and wide ones (4096 behind a T5) take long to be factored.
+            one = next(weights) if len(text_input.layers) == 1 else stand_in_weight(weights)
+            alone[text_input.layers] = one, one
+    return {i.name: {"all": alone[i.layers]} for i in path.inputs}
 
 
 def _by_concept(gap: Tensor, concept: Tensor) -> Tensor:
     """Frobenius norm of each concept's columns, `[concepts]`."""
     return summed(wide(gap).square().sum(0), concept).sqrt()
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the linears that read one input, or several, shall do to it."""
+
+    inputs: Sequence[TextInput]
+    concept: Tensor
+    """Which concept each column belongs to."""
+    required: Tensor
+    """`[d, n]`: what is left between targets and anchors behind the text encoders."""
+    update: LowRankUpdate
+    """On features: each linear's own update is its weight times this."""
+    factor: RightFactor
 
 
 @dataclass(frozen=True)
@@ -263,75 +157,63 @@ class _Attempt:
 
 
 @dataclass(frozen=True)
-class _Context:
-    """What the linears that read one input, or several, shall do to it."""
+class _Solve:
+    """All that the start depths of one solve share."""
 
-    inputs: list[TextInput]
-    concept: Tensor
-    """Which concept each column belongs to."""
-    required: Tensor
-    """`[d, n]`: what is left between targets and anchors behind the text encoders."""
-    update: LowRankUpdate
-    """On features: each linear's own update is its weight times this."""
-    reader: Reader
+    path: TextPath
+    plan: Plan
+    options: Options
+    encoders: Sequence[Encoder]
+    """Those that may change."""
+    groups: Sequence[Sequence[TextInput]]
+    """The inputs whose layers may change, those with the same layers together."""
+    original: _Original
+    step: Callable[[], None]
 
+    def attempt(self, start: int) -> _Attempt:
+        """Solves from one start depth on, and measures it."""
+        layers = layers_from(self.encoders, start)
+        work = _Pass(self.plan, self.options, self.original.gaps, self.step, {layer.name: layer for layer in layers})
+        with captured(self.plan.captured(self.path, layers), work.on_layer):
+            features = dict(self.path.encode(self.plan.rows) if layers else self.original.features)
+        contexts = [self._context(features, group) for group in self.groups]
+        for context in contexts:
+            features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
+        trial = self._trial(start, self.plan.encoded(self.path, features))
+        return _Attempt(trial, work.updates, list(work.records.values()), contexts)
 
-def _attempt(
-    path: TextPath,
-    plan: Plan,
-    options: Options,
-    encoders: list[Encoder],
-    start: int,
-    original: _Original,
-    step: Callable[[], None],
-) -> _Attempt:
-    work = _Pass(plan, options, original.gaps, step, carry=options.schedule != "joint")
-    layers = _layers(encoders, start)
-    outputs = {path.module(name): partial(work.solve_layer, name, depth, encoder) for name, depth, encoder in layers}
-    streams = {path.module(str(b.stream)): partial(work.hear_stream, b.writer, e) for b, e in _streams(encoders, start)}
-    with hooked(outputs, streams):
-        features = dict(path.encode(plan.rows) if layers else original.features)
-    contexts = [_context(plan, options, features, group) for group in _edited(path, options)]
-    for context in contexts:
-        features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
-    trial = _trial(plan, start, original, plan.encoded(path, features))
-    return _Attempt(trial, work.updates, list(work.records.values()), contexts)
+    def _context(self, features: Features, inputs: Sequence[TextInput]) -> _Context:
+        concept = self.plan.concept(inputs)
+        factor = _right_factor(self.options, partial(self.plan.take, features, inputs), concept)
+        required = self._required(features, inputs)
+        return _Context(inputs, concept, required, factor.update(required), factor)
 
+    def _required(self, features: Features, inputs: Sequence[TextInput]) -> Tensor:
+        """What the features of some inputs must gain on the targets to be those of the anchors, `[d, n]`."""
+        return self.plan.take(features, inputs, "anchor") - self.plan.take(features, inputs, "target")
 
-def _context(plan: Plan, options: Options, features: Features, inputs: list[TextInput]) -> _Context:
-    concept = torch.cat([plan.tokens[i.source].concept for i in inputs])
-    reader = make_reader(partial(plan.take, features, inputs), concept, options)
-    required = _required(plan, features, inputs)
-    return _Context(inputs, concept, required, reader.update(required), reader)
+    def _trial(self, start: int, edited: Encoded) -> Trial:
+        before, weights, plan = self.original.encoded, self.original.weights, self.plan
+        left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
+        moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
+        return Trial(start, left, max(moved))
 
-
-def _required(plan: Plan, features: Features, inputs: list[TextInput]) -> Tensor:
-    """What the features of some inputs must gain on the targets to be those of the anchors, `[d, n]`."""
-    return plan.take(features, inputs, "anchor") - plan.take(features, inputs, "target")
-
-
-def _trial(plan: Plan, start: int, original: _Original, edited: Encoded) -> Trial:
-    before, weights = original.encoded, original.weights
-    left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
-    moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
-    return Trial(start, left, max(moved))
-
-
-def _text_conditioned(
-    path: TextPath, plan: Plan, best: _Attempt, original: _Original, depth: int, step: Callable[[], None]
-) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:
-    """The updates of the text-conditioned linears: one reader for all of an input, each with its own outputs."""
-    updates: dict[str, LowRankUpdate] = {}
-    records: list[LayerRecord] = []
-    for context in best.contexts:
-        gaps = _required(plan, original.features, context.inputs), context.required
-        for name, weight in path.conditioned(context.inputs[0]):
-            update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
-            gap, required = (weight @ g.to(weight) for g in gaps)
-            records.append(_record(name, depth, _by_concept(gap, context.concept), required, update, context.reader))
-            updates[name] = update
-            step()
-    return updates, records
+    def text_conditioned(self, best: _Attempt) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:
+        """The updates of the text-conditioned linears: one right factor for all of an input, each its own left one."""
+        updates: dict[str, LowRankUpdate] = {}
+        records: list[LayerRecord] = []
+        depth = deepest(self.encoders)
+        for context in best.contexts:
+            gaps = self._required(self.original.features, context.inputs), context.required
+            for name, weight in self.path.conditioned(context.inputs[0]):
+                update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
+                gap, required = (weight @ g.to(weight) for g in gaps)
+                by_concept = _by_concept(gap, context.concept)
+                place = Side.DIFFUSION_MODEL, name, depth
+                records.append(_record(*place, by_concept, required, update, context.factor))
+                updates[name] = update
+                self.step()
+        return updates, records
 
 
 @dataclass
@@ -343,77 +225,50 @@ class _Pass:
     gaps: Mapping[str, Tensor]
     """By layer and concept, in the original model."""
     step: Callable[[], None]
-    carry: bool
-    """Whether deeper layers see what shallower ones became."""
+    layers: Mapping[str, ScheduledLayer]
     updates: dict[str, LowRankUpdate] = field(default_factory=dict)
     records: dict[str, LayerRecord] = field(default_factory=dict)
-    _stream: dict[str, Tensor] = field(default_factory=dict)
-    _shared: tuple[Tensor, Reader] | None = None
+    _shared: tuple[Tensor, RightFactor] | None = None
 
-    def hear_stream(self, writer: str, encoder: str, stream: Tensor) -> None:
-        """Keeps what the residual stream adds to the gap of a writer."""
-        self._stream[writer] = _gap(stream, self.plan.tokens[encoder])
-
-    def solve_layer(self, name: str, depth: int, encoder: str, features: Tensor, output: Tensor) -> Tensor | None:
+    def on_layer(self, layer: CapturedLayer, features: Tensor, output: Tensor, aligned: AlignedOutput) -> Tensor | None:
         """Solves a layer on the input it has just had; returns the output it would have had with its update."""
-        reader = self._reader(features, self.plan.tokens[encoder])
-        gap = _gap(output, self.plan.tokens[encoder]) + self._stream.pop(name, 0)
-        update = reader.update(gap)
+        name, scheduled = layer.name, self.layers[layer.name]
+        factor = self._factor(features, self.plan.tokens[scheduled.encoder])
+        update = factor.update(aligned.gap)
         self.updates[name] = update
-        self.records[name] = _record(name, depth, self.gaps[name], gap, update, reader)
+        place = Side.TEXT_ENCODER, name, scheduled.depth
+        self.records[name] = _record(*place, self.gaps[name], aligned.gap, update, factor)
         self.step()
-        if not self.carry:
+        if not self.options.schedule.carries:
             return None
-        output[: self.plan.felt] += update(features[: self.plan.felt])
+        edited = self.plan.edited_rows
+        output[:edited] += update(features[:edited])
         return output
 
-    def _reader(self, features: Tensor, tokens: Tokens) -> Reader:
-        """Queries, keys and values of a block have the same input, and so the same reader."""
+    def _factor(self, features: Tensor, tokens: Tokens) -> RightFactor:
+        """Queries, keys and values of a block have the same input, and so the same right factor."""
         if self._shared is None or self._shared[0] is not features:
             part = lambda name: take(features, getattr(tokens, name))  # noqa: E731
-            self._shared = features, make_reader(part, tokens.concept, self.options)
+            self._shared = features, _right_factor(self.options, part, tokens.concept)
         return self._shared[1]
 
 
-def make_reader(part: Callable[[str], Tensor], concept: Tensor, options: Options) -> Reader:
-    """The reader for layers with one input.
-
-    Args:
-        part: gives the input's columns, `[d, n]`, that are `target`, `exact`, `weighted` or `neutral`.
-        concept: which concept each target column belongs to.
-        options: how to solve.
-    """
-    if options.method != "ErasePro":
-        return uce_reader(part("target"), part("exact"))
-    return zero_residual_reader(
-        part("target"),
-        preserve=part("exact"),
-        weighted=part("weighted"),
-        neutral=part("neutral"),
-        concept=concept,
-        rtol=RTOL,
-        preserve_rtol=RTOL,
-        weight=options.preserve_strength,
-        price=options.tolerance,
-    )
+def _right_factor(options: Options, part: Callable[[str], Tensor], concept: Tensor) -> RightFactor:
+    return options.method.right_factor(part, concept, weight=options.preserve_strength, tolerance=options.tolerance)
 
 
 def _record(
-    name: str, depth: int, gaps: Tensor, required: Tensor, update: LowRankUpdate, reader: Reader
+    side: Side, name: str, depth: int, gaps: Tensor, required: Tensor, update: LowRankUpdate, factor: RightFactor
 ) -> LayerRecord:
     return LayerRecord(
+        side=side,
         name=name,
         depth=depth,
         gap=float(gaps.norm()),
         required=float(required.norm()),
         size=update.norm(),
-        rank=reader.rank,
-        condition=reader.condition,
-        kept=reader.kept.cpu(),
-        whole=reader.whole(gaps),
+        rank=factor.rank,
+        condition=factor.condition,
+        kept=factor.kept.cpu(),
+        trim_budget=factor.trim_budget(gaps),
     )
-
-
-def _gap(output: Tensor, tokens: Tokens) -> Tensor:
-    """What the output must gain on the targets to be that of the anchors, `[d_out, n]`."""
-    return take(output, tokens.anchor) - take(output, tokens.target)

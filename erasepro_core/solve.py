@@ -1,12 +1,12 @@
-"""The constrained problems: features in, a reader of the target directions and measures out.
+"""The constrained problems: features in, the right factor of the updates and measures out.
 
 The one file with mathematical letters. Columns are features:
 
     W  weight of a layer          X  target features      C  features that must not move
-    U  its update, W = W_o + U    Y  anchor features      N  neutral features: what everyday prompts feel
+    U  its update, W = W_o + U    Y  anchor features      N  neutral features: those of everyday prompts
     G  what the output must gain on the targets: W_o (Y - X), and the residual stream's part where there is one
 
-A solve never needs W: every update is `G @ combine @ reader`, and layers with the same input share both factors.
+A solve never needs W: every update is `(G @ mixing) @ right`, and layers with the same input share both factors.
 docs/method.md derives each step.
 """
 
@@ -28,37 +28,37 @@ class SolveError(ValueError):
 
 
 @dataclass(frozen=True)
-class Reader:
-    """How updates read the targets out of a layer's input."""
+class RightFactor:
+    """What all updates of layers with the same input share: how they find the targets in that input."""
 
-    combine: Tensor
-    """`[n, rank]`: which mix of the n gaps each direction of the reader brings in."""
-    reader: Tensor
-    """`[rank, d_in]`: zero on preserved directions, and orthonormal on the targets up to the columns' scale."""
+    mixing: Tensor
+    """`[n, rank]`: which mix of the n gaps each row of `right` brings in."""
+    right: Tensor
+    """`[rank, d_in]`: zero on preserved directions; its rows map the scaled target columns to orthonormal ones."""
     kept: Tensor
     """`[n, exact]`: mixes of columns on which the constraint holds exactly; orthonormal up to the columns' scale."""
     condition: float
-    """Strongest over weakest direction kept (no unit)."""
+    """Strongest over weakest direction kept (no unit); not a number where no direction is chosen, as in UCE."""
     free: Tensor
     """`[n]`: share of each target feature that lies outside the preserved directions, 0 to 1."""
     exact_preserves: int
     """Number of directions that cannot move at all."""
     scale: Tensor
-    """`[concepts]`: root mean square size of each concept's columns; infinite where `reader` is not orthonormal."""
+    """`[concepts]`: root mean square size of each concept's columns; infinite where the factor cannot be trimmed."""
 
     @property
     def rank(self) -> int:
         """Number of directions, those corrected in part among them."""
-        return self.reader.shape[0]
+        return self.right.shape[0]
 
     def update(self, gap: Tensor) -> LowRankUpdate:
         """The update after which the layer's output has gained `gap`, `[d_out, n]`, on the targets."""
-        return as_float32(wide(gap) @ self.combine, self.reader)
+        return as_float32(wide(gap) @ self.mixing, self.right)
 
-    def whole(self, gaps: Tensor) -> float:
-        """Norm of the part of an update's left factor without which a concept could come back as a whole.
+    def trim_budget(self, gaps: Tensor) -> float:
+        """Largest error of an update's left factor at which no concept's gap can open again in full.
 
-        Without a part of `left` that is smaller by some factor, no concept's gap opens again by more than that share.
+        An error that is smaller by some factor opens no concept's gap by more than that share of it.
 
         Args:
             gaps: `[concepts]`, by how much targets and anchors differ behind the layer, Frobenius norm.
@@ -66,7 +66,7 @@ class Reader:
         return float((gaps.to(self.scale) / self.scale).min())
 
 
-def zero_residual_reader(
+def zero_residual_factor(
     target: Tensor,
     *,
     preserve: Tensor | None = None,
@@ -77,9 +77,9 @@ def zero_residual_reader(
     preserve_rtol: float = 1e-6,
     weight: float = 1.0,
     ridge: float = 0.03,
-    price: float = float("inf"),
-) -> Reader:
-    """Reader of the smallest updates that gain what is asked on the targets and nothing on the preserves.
+    max_cost: float = float("inf"),
+) -> RightFactor:
+    """Right factor of the smallest updates that gain what is asked on the targets and nothing on the preserves.
 
     Minimises `tr(U M U')` subject to `U X = G` and `U C = 0`, where M is the second moment of the neutral and weighted
     features plus `ridge` times its mean eigenvalue, or the identity without them. M is taken on what C leaves free, so
@@ -97,9 +97,9 @@ def zero_residual_reader(
         preserve_rtol: the same for C.
         weight: how much the weighted features count against the neutral ones, which count 1.
         ridge: how much an unseen direction counts against the mean of the seen ones.
-        price: a direction is corrected in full if that moves neutral features by at most this share of what is
-            corrected on the targets, both root mean square, and the less the dearer it is. Needs neutral features (no
-            unit).
+        max_cost: a direction is corrected in full if that moves neutral features by at most this share of what is
+            corrected on the targets, both root mean square. A more costly one is corrected in part. Needs neutral
+            features (no unit).
 
     Raises:
         SolveError: no target feature has a part outside the preserved directions.
@@ -113,29 +113,24 @@ def zero_residual_reader(
     if not bool((share > 1e-6).any()):
         raise SolveError("every target feature lies in the span of the features to preserve")
     solved = _inverse_metric(free, _sample(Q, neutral, weighted, weight), ridge)
-    gram = free.T @ solved
     owner = X.new_zeros(X.shape[1], dtype=torch.long) if concept is None else concept.to(X.device)
-    sizes = _concept_scale(gram.diagonal(), owner)
-    scale = sizes[owner]
-    values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
-    mixes = vectors / scale[:, None]
-    gain = (price / _price(mixes, values)).square().clamp_max(1)
-    gain[-1] = 1
-    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (gain > NEGLIGIBLE)
-    strength, used, gain = values[keep].sqrt(), mixes[:, keep], gain[keep]
-    return Reader(
-        combine=used * gain,
-        reader=(used / values[keep]).T @ solved.T,
-        kept=used[:, gain == 1],
+    chosen = _directions(free.T @ solved, owner, rtol, max_cost)
+    strength = chosen.values.sqrt()
+    return RightFactor(
+        mixing=chosen.mixes * chosen.gain,
+        right=(chosen.mixes / chosen.values).T @ solved.T,
+        kept=chosen.mixes[:, chosen.gain == 1],
         condition=float(strength[-1] / strength[0]),
         free=share,
         exact_preserves=Q.shape[1],
-        scale=sizes,
+        scale=chosen.scale,
     )
 
 
-def uce_reader(target: Tensor, preserve: Tensor | None = None, *, ridge: float = 0.5, weight: float = 1.0) -> Reader:
-    """Reader of the update of Unified Concept Editing, for comparison: a penalty where ours has a constraint.
+def uce_factor(
+    target: Tensor, preserve: Tensor | None = None, *, ridge: float = 0.5, weight: float = 1.0
+) -> RightFactor:
+    """Right factor of the update of Unified Concept Editing, for comparison: a penalty where ours has a constraint.
 
     Minimises `|U X - G|^2 + weight |U C|^2 + ridge |U|^2`; the published values are the defaults.
 
@@ -149,9 +144,10 @@ def uce_reader(target: Tensor, preserve: Tensor | None = None, *, ridge: float =
     C = X[:, :0] if preserve is None else wide(preserve)
     A = torch.cat([X, C * weight**0.5], dim=1)
     small = A.T @ A + ridge * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
-    reader = (X - A @ torch.linalg.solve(small, A.T @ X)).T / ridge
+    right = (X - A @ torch.linalg.solve(small, A.T @ X)).T / ridge
     identity = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
-    return Reader(identity, reader, identity, float("nan"), X.new_ones(X.shape[1]), 0, X.new_full((1,), float("inf")))
+    endless = X.new_full((1,), float("inf"))
+    return RightFactor(identity, right, identity, float("nan"), X.new_ones(X.shape[1]), 0, endless)
 
 
 def zero_residual_update(
@@ -179,8 +175,8 @@ def zero_residual_update(
             f"a weight {list(weight.shape)} reads columns of length {weight.shape[1]}, one target for each anchor; "
             f"got targets {list(target.shape)} and anchors {list(anchor.shape)}"
         )
-    reader = zero_residual_reader(target, preserve=preserve, rtol=rtol)
-    return reader.update(wide(weight) @ wide(anchor - target))
+    factor = zero_residual_factor(target, preserve=preserve, rtol=rtol)
+    return factor.update(wide(weight) @ wide(anchor - target))
 
 
 def wide(features: Tensor) -> Tensor:
@@ -218,11 +214,37 @@ def _inverse_metric(free: Tensor, sample: Tensor, ridge: float) -> Tensor:
     return torch.linalg.solve(moment, free)
 
 
-def _price(mixes: Tensor, values: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class _Directions:
+    """The mixes of columns that are corrected, weakest first."""
+
+    mixes: Tensor
+    """`[n, rank]`"""
+    values: Tensor
+    """`[rank]`: eigenvalue of each."""
+    gain: Tensor
+    """`[rank]`: share of each that is corrected; 1 in full."""
+    scale: Tensor
+    """`[concepts]`"""
+
+
+def _directions(gram: Tensor, owner: Tensor, rtol: float, max_cost: float) -> _Directions:
+    """Eigenvectors of `X' M^-1 X`, columns scaled by concept, that are strong enough and not too costly."""
+    sizes = _concept_scale(gram.diagonal(), owner)
+    scale = sizes[owner]
+    values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
+    mixes = vectors / scale[:, None]
+    gain = (max_cost / _cost(mixes, values)).square().clamp_max(1)
+    gain[-1] = 1
+    keep = (values > max(rtol**2, 1e-14) * values[-1]) & (gain > NEGLIGIBLE)
+    return _Directions(mixes[:, keep], values[keep], gain[keep], sizes)
+
+
+def _cost(mixes: Tensor, values: Tensor) -> Tensor:
     """How far a neutral feature moves for a unit of change at the columns that a direction mixes, `[n]`.
 
     Direction k changes column i by `mixes[i, k]`, which lets a number of columns take part in it (the inverse
-    participation ratio, so that it does not matter how often a thing is said), and costs `1 / values[k]` in
+    participation ratio, so that repeating a column changes nothing), and costs `1 / values[k]` in
     `tr(U M U')`, the mean square over neutral features.
     """
     size = mixes.square().sum(0)

@@ -1,4 +1,4 @@
-"""What comes out of a solve: low-rank updates of layers, and the erasure that holds them together."""
+"""Low-rank updates of layers, and the set of them that a solve finds for one model."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class LowRankUpdate:
 
 
 @dataclass(frozen=True)
-class Erasure:
-    """Updates that take concepts out of one model, with no tie to where the model lives."""
+class UpdateSet:
+    """The updates that erase concepts from one model; it holds no reference to the model."""
 
     family: str
     """Name of the model family that the layer names belong to."""
@@ -78,7 +78,7 @@ def trimmed(update: LowRankUpdate, loss: float) -> LowRankUpdate:
 
     Args:
         update: any update.
-        loss: a Frobenius norm, in the left factor's own unit; `Reader.whole` says what it means to a concept.
+        loss: a Frobenius norm, in the left factor's own unit; see `RightFactor.trim_budget`.
     """
     left, values, mixes = torch.linalg.svd(update.left.double(), full_matrices=False)
     missing = values.square().flip(0).cumsum(0).flip(0).sqrt()

@@ -1,4 +1,4 @@
-"""The nodes: widgets in, one call of the core, values out."""
+"""The nodes: each reads its widgets, calls the core once and returns the result."""
 
 from comfy_api.latest import ComfyExtension, io
 
@@ -14,7 +14,7 @@ from .solve import Solve
 
 
 class ErasePro(ComfyExtension):
-    """What the host registers."""
+    """The extension that the host registers."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         register_folder()

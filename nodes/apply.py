@@ -9,18 +9,18 @@ from comfy.sd import CLIP
 from comfy_api.latest import io, ui
 
 from ..erasepro_core import Report
-from ..erasepro_core.audit import difference
+from ..erasepro_core.sketch import difference
 from .host import fingerprints, with_erasure
 from .sockets import CATEGORY, Erasure
 
 log = logging.getLogger("erasepro")
 
-SAME = 0.01
-"""Weights that differ by less are taken for the same: half precision makes about a tenth of this."""
+SAME_WEIGHTS = 0.01
+"""Weights that differ by at most this share count as the same; half precision makes a difference of about 0.001."""
 
 
 class ApplyErasure(io.ComfyNode):
-    """The same model with the concepts gone; the model that came in stays as it was."""
+    """Adds the patches to clones; the given MODEL and CLIP are not changed."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -51,15 +51,15 @@ class ApplyErasure(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, strength: float) -> io.NodeOutput:
-        erased = with_erasure(model, clip, erasure.solution.erasure, strength)
+        erased = with_erasure(model, clip, erasure.solution.updates, strength)
         if strength == 0.0:
             return io.NodeOutput(*erased)
-        apart = difference(erasure.fingerprints, fingerprints(model, clip, erasure.solution.erasure))
-        if apart <= SAME:
+        distance = difference(erasure.fingerprints, fingerprints(model, clip, erasure.solution.updates))
+        if distance <= SAME_WEIGHTS:
             return io.NodeOutput(*erased)
         warning = (
-            f"This erasure was solved on other weights: they differ by about {apart:.1%}. What was measured of it need "
-            "not hold here. Audit Erasure says what does; solving again on this model is exact."
+            f"This erasure was solved on other weights: they differ by about {distance:.1%}. What was measured of it "
+            "need not hold here. Audit Erasure says what does; solving again on this model is exact."
         )
         log.warning(warning)
         return io.NodeOutput(*erased, ui=ui.PreviewText(warning))

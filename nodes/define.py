@@ -9,7 +9,7 @@ from .sockets import CATEGORY, Concepts
 
 
 class DefineConcepts(io.ComfyNode):
-    """Text in, a checked request out."""
+    """Parses the text and returns a checked request."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -63,9 +63,9 @@ class DefineConcepts(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, text: str | None = None, kind: str | None = None) -> bool | str:
-        """Stops the run before anything is loaded; text that comes by wire is only known when the node runs.
+        """Refuses a text with errors before anything is loaded; text that comes by wire is checked when the node runs.
 
-        The host shows the error once for each input named here, so the preserves are left to `execute`.
+        The host shows the error once for each parameter of this method, so `execute` checks the preserves.
         """
         if text is None or kind is None:
             return True

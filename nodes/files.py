@@ -6,12 +6,12 @@ from comfy_api.latest import io, ui
 
 from ..erasepro_core import Report
 from ..erasepro_core.files import PRECISIONS, pack, read
-from .host import erasure_files, erasure_path, save_tensors
+from .host import erasure_file, erasure_files, save_tensors
 from .sockets import CATEGORY, Erasure
 
 
 class SaveErasure(io.ComfyNode):
-    """An erasure into the output folder, as one safetensors file in LoRA format."""
+    """Writes an erasure into the output folder, as one safetensors file in LoRA format."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -43,10 +43,10 @@ class SaveErasure(io.ComfyNode):
     @classmethod
     def execute(cls, erasure: Report, filename_prefix: str, precision: str) -> io.NodeOutput:
         tensors, metadata = pack(erasure, precision)
-        file, described = save_tensors(tensors, metadata, filename_prefix)
+        file, has_metadata = save_tensors(tensors, metadata, filename_prefix)
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
         lines = [file, f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}"]
-        if not described:
+        if not has_metadata:
             lines.append(
                 "ComfyUI runs with --disable-metadata: the file is a LoRA and no more. It erases through the stock "
                 "LoRA loader. Its request, measures and checks are not in it, so Load Erasure and the guard cannot use "
@@ -56,7 +56,7 @@ class SaveErasure(io.ComfyNode):
 
 
 class LoadErasure(io.ComfyNode):
-    """A file back into an erasure, with all that was measured of it."""
+    """Reads an erasure from a file, with all measures."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -76,17 +76,17 @@ class LoadErasure(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file: str | None = None) -> bool | str:
-        """Refuses a name that no file has before anything runs; one that comes by wire is only known when it does."""
+        """Refuses the name of a missing file before anything runs; a name that comes by wire is checked later."""
         if file is None or file in erasure_files():
             return True
         return f"there is no erasure {file!r} in models/erasepro or output/erasepro. Choose another, or save one first."
 
     @classmethod
     def fingerprint_inputs(cls, file: str) -> str:
-        """Changes when the file does, so that a file saved anew under its old name is read again."""
-        state = erasure_path(file).stat()
-        return f"{state.st_mtime_ns} {state.st_size}"
+        """Changes with the file, so that a file that was saved again under its old name is read again."""
+        stat = erasure_file(file).stat()
+        return f"{stat.st_mtime_ns} {stat.st_size}"
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
-        return io.NodeOutput(read(erasure_path(file)))
+        return io.NodeOutput(read(erasure_file(file)))

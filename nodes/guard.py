@@ -1,4 +1,4 @@
-"""Require Erasure: passes MODEL and CLIP through as they are, or stops the run."""
+"""Require Erasure: returns MODEL and CLIP unchanged, or stops the run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..erasepro_core.audit import THRESHOLD, guard
 from .host import HostPath
 from .sockets import CATEGORY, Erasure
 
-HIGHEST = 0.9
-"""Thresholds above this would let through what nothing was erased from."""
+MAX_THRESHOLD = 0.9
+"""A higher threshold would let a model pass from which nothing was erased."""
 
 
 class StillThereError(RuntimeError):
-    """A concept that the model still understands, or may for all that can be seen; nothing behind the guard runs."""
+    """A concept that the model still understands, or that cannot be measured; no node after the guard runs."""
 
 
 class RequireErasure(io.ComfyNode):
-    """Stands between Apply Erasure (and whatever follows it) and the sampler; judges by measuring, not by labels."""
+    """Measures MODEL and CLIP in front of the sampler; no label or file name counts."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -38,7 +38,7 @@ class RequireErasure(io.ComfyNode):
                     "threshold",
                     default=THRESHOLD,
                     min=0.0,
-                    max=HIGHEST,
+                    max=MAX_THRESHOLD,
                     step=0.01,
                     tooltip="The run stops when a name has more leak than this. 1 is the concept untouched, 0 gone.",
                 ),
@@ -51,20 +51,20 @@ class RequireErasure(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, threshold: float) -> io.NodeOutput:
-        if not 0 <= threshold <= HIGHEST:  # a value that comes by wire is not checked by the host
-            raise ValueError(f"the threshold is {threshold}; it must lie between 0 and {HIGHEST}.")
+        if not 0 <= threshold <= MAX_THRESHOLD:  # a value that comes by wire is not checked by the host
+            raise ValueError(f"the threshold is {threshold}; it must lie between 0 and {MAX_THRESHOLD}.")
         path = HostPath(model, clip)
-        if unseen := path.unseen():
+        if reasons := path.not_measured():
             raise StillThereError(
-                f"{'; '.join(unseen)}. What acts beside the weights cannot be measured, so nothing passes. Use loaders "
-                "that patch weights, in front of the guard, or take it out."
+                f"{'; '.join(reasons)}. What acts beside the weights cannot be measured, so nothing passes. Use "
+                "loaders that patch weights, in front of the guard, or take it out."
             )
-        found = guard(erasure.solution.request, erasure.checks, path, threshold)
-        if not found.passed:
-            names = "; ".join(found.there())
+        result = guard(erasure.solution.request, erasure.checks, path, threshold)
+        if not result.passed:
+            names = "; ".join(result.failures())
             raise StillThereError(
                 f"not erased from this MODEL and CLIP: {names}. The threshold is {threshold:.2f} (1 untouched, 0 "
                 "gone). Connect both outputs of Apply Erasure, with strength 1 and the erasure made for this "
                 "model, and look at what LoRAs and merges behind it bring back."
             )
-        return io.NodeOutput(model, clip, ui=ui.PreviewText(found.short()))
+        return io.NodeOutput(model, clip, ui=ui.PreviewText(result.short()))

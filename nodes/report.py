@@ -1,19 +1,19 @@
-"""Erasure Report: what an erasure does, as pictures, as a table and as JSON."""
+"""Erasure Report: the measures of an erasure as a picture, as a table and as JSON."""
 
 from __future__ import annotations
-
-import json
 
 from comfy_api.latest import io
 
 from ..erasepro_core import Report
+from ..erasepro_core.plain import as_json
 from ..erasepro_core.plots import report_picture
 from .host import picture_or_reason
+from .panel import report_panel
 from .sockets import CATEGORY, Erasure
 
 
 class ErasureReport(io.ComfyNode):
-    """Shows what was measured when the erasure was solved; nothing is measured anew."""
+    """Shows the measures that were taken when the erasure was solved; measures nothing again."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -35,6 +35,5 @@ class ErasureReport(io.ComfyNode):
     @classmethod
     def execute(cls, erasure: Report) -> io.NodeOutput:
         picture = picture_or_reason(lambda: report_picture(erasure))
-        figures = erasure.as_dict()
-        shown = {"text": (erasure.short(),), "erasepro_report": (figures,)}
-        return io.NodeOutput(picture, erasure.markdown(), json.dumps(figures, indent=1), ui=shown)
+        figures = as_json(erasure.as_dict(), indent=1)
+        return io.NodeOutput(picture, erasure.markdown(), figures, ui=report_panel(erasure))

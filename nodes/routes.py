@@ -1,4 +1,4 @@
-"""What the concept editor asks while someone types: is each line understood, and how many tokens has each name?"""
+"""Answers the concept editor while a user types: the error of each line, and the number of tokens of each name."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def add_routes() -> None:
 
 
 async def _concepts(request: web.Request) -> web.Response:
-    asked = await request.json()
+    body = await request.json()
     try:
-        text, kind, preserve = (_string(asked, name) for name in ("text", "kind", "preserve"))
+        text, kind, preserve = (_string(body, name) for name in ("text", "kind", "preserve"))
         # In a thread, for the first call reads the tokenizer's files.
-        return web.json_response(await asyncio.to_thread(explained, text, kind, preserve))
+        return web.json_response(await asyncio.to_thread(explain, text, kind, preserve))
     except (ConceptError, TypeError) as error:
         return web.json_response({"error": str(error)}, status=400)
 
 
-def _string(asked: Any, name: str) -> str:
-    value = asked.get(name) if isinstance(asked, dict) else None
+def _string(body: Any, name: str) -> str:
+    value = body.get(name) if isinstance(body, dict) else None
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; text, kind and preserve are expected, all of them strings.")
     return value
 
 
-def explained(text: str, kind: str, preserve: str) -> dict[str, Any]:
-    """What the editor shows of a concept text.
+def explain(text: str, kind: str, preserve: str) -> dict[str, Any]:
+    """Checks a concept text for the editor.
 
     Returns:
-        `lines`, by number: `error` (None when the line is understood) and `tokens`, of the target and each alias;
-        `default_anchor`, of the kind; `error`, what is wrong with the text as a whole, if no line is to blame.
+        `lines`, by number: `error` (None if the line has none) and `tokens`, the counts of the target and each alias;
+        `default_anchor`, of the kind; `error`, of the text as a whole, None if it has none or if a line has one.
     """
     default_anchor = kind_named(kind).default_anchor
     errors = line_errors(text, kind, preserve)
@@ -47,10 +47,12 @@ def explained(text: str, kind: str, preserve: str) -> dict[str, Any]:
         number: {"error": errors.get(number), "tokens": [token_count(name) for name in line_names(line)]}
         for number, line in enumerate(text.splitlines(), start=1)
     }
-    return {"lines": lines, "default_anchor": default_anchor, "error": None if errors else _whole(text, kind, preserve)}
+    error = None if errors else _text_error(text, kind, preserve)
+    return {"lines": lines, "default_anchor": default_anchor, "error": error}
 
 
-def _whole(text: str, kind: str, preserve: str) -> str | None:
+def _text_error(text: str, kind: str, preserve: str) -> str | None:
+    """What is wrong with the text as a whole, such as no concept at all."""
     try:
         parse_request(text, kind, preserve)
     except ConceptError as error:

@@ -1,4 +1,4 @@
-"""The pack's own socket types and the category its nodes stand in."""
+"""The socket types of the pack, and the category of its nodes in the menu."""
 
 from comfy_api.latest import io
 
@@ -6,4 +6,4 @@ CATEGORY = "ErasePro"
 Concepts = io.Custom("ERASEPRO_CONCEPTS")
 """Carries an erasepro_core.Request."""
 Erasure = io.Custom("ERASEPRO_ERASURE")
-"""Carries an erasepro_core.Report: the erasure and everything that was measured of it, from a solve or from a file."""
+"""Carries an erasepro_core.Report: the erasure with all its measures, from a solve or from a file."""

@@ -6,21 +6,12 @@ import pytest
 import torch
 
 from erasepro_core import Audit, parse_request
-from erasepro_core.audit import (
-    CHECKED,
-    OWN,
-    UNLISTED,
-    Check,
-    Finding,
-    difference,
-    fingerprint,
-    leak_against,
-    mixes,
-    opened,
-    unlisted,
-    unlisted_forms,
-)
-from erasepro_core.concept import PromptPair, Request
+from erasepro_core.audit import Finding
+from erasepro_core.checks import Check, leak_against
+from erasepro_core.concept import PromptPair, Request, unlisted_forms
+from erasepro_core.phrase import mentions, opened
+from erasepro_core.probes import CHECKED, OWN, UNLISTED, unlisted_probes
+from erasepro_core.sketch import difference, fingerprint, mixes
 from tests.artefact import normal
 
 TARGET, ANCHOR = normal(3, 40, seed=0), normal(3, 40, seed=1)
@@ -76,15 +67,18 @@ def test_fingerprints_tell_how_far_weights_are_apart():
 def test_names_are_found_as_whole_words_in_any_case():
     assert opened("A Cat, cats and a (CAT:1.2)", "cat") == "A {}, cats and a ({}:1.2)"
     assert opened("a category", "cat") == "a category"
+    assert mentions("a dragon above a burning village, fantasy", "Village")
+    assert mentions("Van  Gogh's sunflowers", "van gogh")
+    assert not mentions("a category", "cat")
 
 
 def test_a_name_that_nothing_was_measured_of_never_passes():
     request = parse_request("cat | kitten -> dog", "object")
     cat, kitten = (Finding(CHECKED, 0, name, f"a {name}", 0.1) for name in ("cat", "kitten"))
     assert Audit(request, (cat, kitten), 0.3).passed
-    with pytest.raises(ValueError, match="no sentence asks for 'kitten', so nothing says whether it is gone"):
+    with pytest.raises(ValueError, match="no sentence names 'kitten', so nothing says whether it is gone"):
         Audit(request, (cat, Finding(UNLISTED, 0, "kitten", "kittens", 0.1)), 0.3)
-    with pytest.raises(ValueError, match="no sentence asks for 'cat', 'kitten'"):
+    with pytest.raises(ValueError, match="no sentence names 'cat', 'kitten'"):
         Audit(request, (), 0.3)
 
 
@@ -120,8 +114,8 @@ def test_a_check_of_what_never_differed_tells_nothing_and_says_so():
 )
 def test_forms_that_people_also_write(text, kind, forms):
     request = parse_request(text, kind)
-    assert unlisted_forms(request.concepts[0]) == forms
-    assert {pair.target for *_, pair in unlisted(request)} == set(forms)
+    assert [*unlisted_forms(request.concepts[0]).values()] == forms
+    assert {probe.pair.target for probe in unlisted_probes(request)} == set(forms)
 
 
 def test_a_few_sentences_that_leak_are_not_hidden_by_many_that_do_not():

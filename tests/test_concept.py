@@ -110,9 +110,9 @@ def test_commas_bring_the_shorter_sentence_to_the_position_of_the_longer():
     assert (shorter.target_prefix, shorter.anchor_prefix) == (", a ", "a ")
 
 
-def test_sentences_that_mention_a_target_are_not_innocent():
+def test_sentences_that_mention_a_target_are_left_out():
     request = parse_request("red | ice cream -> blue", "object")
-    kept = request.innocent(["a red car", "a Red", "a redder car", "an ice cream", "ice and cream"])
+    kept = request.without_targets(["a red car", "a Red", "a redder car", "an ice cream", "ice and cream"])
     assert kept == ["a redder car", "ice and cream"]
     assert not any("red" in pair.template.split() for pair in request.pairs(24))
 

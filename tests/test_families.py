@@ -39,8 +39,8 @@ def test_what_is_of_no_family_is_described(text, diffusion, message):
 
 def test_blocks_come_in_execution_order():
     blocks = SD1().encoders(sorted(CLIP))[0].blocks
-    assert [block.writer.split(".")[5] for block in blocks] == [str(n) for n in range(12)]
-    assert blocks[11].readers == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "qkv")
+    assert [block.output.split(".")[5] for block in blocks] == [str(n) for n in range(12)]
+    assert blocks[11].qkv == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "qkv")
 
 
 def test_lora_names_are_those_that_stock_loaders_read():

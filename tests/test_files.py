@@ -11,8 +11,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save, save_file
 
 from erasepro_core import parse_request
+from erasepro_core.container import CHECKSUM, FileError, checksum
 from erasepro_core.families.kohya import KOHYA_BLOCKS, kohya_names
-from erasepro_core.files import CHECKSUM, FORMAT, LOSS, PACK_VERSION, FileError, checksum, pack, read, unpack
+from erasepro_core.files import FORMAT, LOSS, pack, read, unpack
+from erasepro_core.report import PACK_VERSION, digest_of
 from erasepro_core.update import LowRankUpdate, compressed
 from tests.artefact import ENCODER, KEYS, VALUES, example, normal
 
@@ -27,13 +29,13 @@ def written(folder: Path, report, precision: str) -> Path:
 
 
 def updates(report):
-    return {name: update.dense() for part in report.solution.erasure.parts() for name, update in part.items()}
+    return {name: update.dense() for part in report.solution.updates.parts() for name, update in part.items()}
 
 
 def test_a_float32_file_keeps_every_bit(tmp_path):
     report = example()
     back = read(written(tmp_path, report, "float32"))
-    assert back.solution.erasure.checksum() == report.solution.erasure.checksum()
+    assert back.solution.updates.checksum() == report.solution.updates.checksum()
     assert back.digest == report.digest
 
 
@@ -50,15 +52,15 @@ def test_a_float16_file_is_smaller_and_nearly_the_same(tmp_path):
 def test_a_float16_file_leaves_out_what_lets_hardly_anything_come_back(tmp_path):
     """What each layer may lose is in proportion to what of its left factor makes up a whole concept."""
     report = example()
-    name, update = next(iter(report.solution.erasure.text_encoder.items()))
+    name, update = next(iter(report.solution.updates.text_encoder.items()))
     sizes = torch.linalg.svdvals(update.left.double())
     spare = float(sizes[-1])  # of the layer's weakest term
 
     def ranks(whole: float) -> tuple[int, int]:
-        layers = tuple(replace(r, whole=whole) if r.name == name else r for r in report.solution.layers)
+        layers = tuple(replace(r, trim_budget=whole) if r.name == name else r for r in report.solution.layers)
         some = replace(report, solution=replace(report.solution, layers=layers))
         files = [read(written(tmp_path, some, precision)).solution for precision in ("float16", "float32")]
-        return tuple(file.erasure.text_encoder[name].rank for file in files)  # pyright: ignore[reportReturnType]
+        return tuple(file.updates.text_encoder[name].rank for file in files)  # pyright: ignore[reportReturnType]
 
     assert ranks(0.99 * spare / LOSS) == ranks(0.0) == (update.rank, update.rank)
     assert ranks(1.01 * spare / LOSS) == (update.rank - 1, update.rank)
@@ -145,7 +147,7 @@ def test_files_of_every_format_so_far_stay_readable(file):
         "Van Gogh -> an artist",
     ]
     assert set(updates(report)) == {ENCODER, KEYS, VALUES}
-    assert report.solution.erasure.checksum() == "bba954ee34d06f53"
+    assert report.solution.updates.checksum() == "bba954ee34d06f53"
     assert report.digest == {"format_1": "f391dc6e02b0b03d", "format_2": "49c43b2edf6c4b86"}[file.stem]
 
 
@@ -154,7 +156,7 @@ def test_an_old_file_that_was_changed_is_refused_too():
     with safe_open(OLD / "format_1.safetensors", "pt") as file:
         metadata = file.metadata()
     assert unpack(tensors, metadata)
-    with pytest.raises(FileError, match=r"its tensors have the digest .* it was changed after it was saved"):
+    with pytest.raises(FileError, match=r"its contents have the digest .* it was changed after it was saved"):
         unpack({name: tensor * 2 if "lora_up" in name else tensor for name, tensor in tensors.items()}, metadata)
 
 
@@ -200,14 +202,14 @@ def test_a_digest_names_what_was_asked_of_which_weights():
     solution, weights = report.solution, report.fingerprints
     assert len(report.digest) == 16
     same = replace(report, leak_unseen=(0.1, 0.1), solution=replace(solution, seconds=9.0))
-    assert same.named(weights).digest == report.digest
+    assert digest_of(same.solution, weights) == report.digest
     others = [
-        report.named({**weights, KEYS: (2.0, 0.24)}),
-        replace(report, solution=replace(solution, options=replace(solution.options, tolerance=0.3))).named(weights),
-        replace(report, solution=replace(solution, request=parse_request("ring -> moon", "object"))).named(weights),
-        replace(report, solution=replace(solution, start=1)).named(weights),
+        digest_of(solution, {**weights, KEYS: (2.0, 0.24)}),
+        digest_of(replace(solution, options=replace(solution.options, tolerance=0.3)), weights),
+        digest_of(replace(solution, request=parse_request("ring -> moon", "object")), weights),
+        digest_of(replace(solution, start=1), weights),
     ]
-    assert len({report.digest, *(other.digest for other in others)}) == 5
+    assert len({report.digest, *others}) == 5
 
 
 def test_options_come_back_to_the_last_digit(tmp_path):

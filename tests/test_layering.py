@@ -5,22 +5,31 @@ from pathlib import Path
 
 import pytest
 
+from erasepro_core import CHOICES
+
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "erasepro_core"
+NODES = ROOT / "nodes"
+BRIDGE = NODES / "host"
 
 ORDER = (
     ("files", "plots"),
-    ("report",),
-    ("progressive",),
-    ("plan", "audit"),
-    ("measure",),
-    ("path",),
-    ("families",),
-    ("neutral", "solve", "align", "capture"),
-    ("update", "concept"),
+    ("entries",),
+    ("verify", "audit"),
+    ("report", "probes", "progressive"),
+    ("checks", "solution"),
+    ("sketch", "plan"),
+    ("options", "measure"),
+    ("methods", "schedule", "encoded"),
+    ("prompts", "path"),
+    ("families", "neutral", "concept", "container"),
+    ("solve", "align", "capture", "kinds", "plain"),
+    ("update", "phrase"),
 )
 """Layers of the core from left to right; files of one layer do not import each other."""
-HOST = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
+BRIDGE_ORDER = (("patches",), ("live_path",), ("tokens", "weights", "folders", "pictures", "routes"))
+"""The same for the files of nodes/host."""
+HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
 
 
 def imports(file: Path) -> list[tuple[int, str]]:
@@ -34,8 +43,8 @@ def imports(file: Path) -> list[tuple[int, str]]:
     return found
 
 
-def rank(module: str) -> int:
-    return next(index for index, layer in enumerate(ORDER) if module in layer)
+def rank(module: str, order: tuple[tuple[str, ...], ...] = ORDER) -> int:
+    return next(index for index, layer in enumerate(order) if module in layer)
 
 
 def test_every_file_of_the_core_has_its_place():
@@ -59,12 +68,27 @@ def test_the_core_knows_torch_and_nothing_of_the_host(file):
         assert level < 2 or file.parent != CORE, f"{file.name} reaches out of the core"
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "nodes").glob("*.py")), ids=lambda path: path.stem)
-def test_only_host_py_touches_the_inside_of_comfyui(file):
+@pytest.mark.parametrize("file", sorted(NODES.rglob("*.py")), ids=lambda path: str(path.relative_to(NODES)))
+def test_only_nodes_host_touches_the_inside_of_comfyui(file):
     public = {"comfy.model_management", "comfy.model_patcher", "comfy.sd", "comfy.utils"}  # types, progress, interrupt
     for level, module in imports(file):
-        if level == 0 and module.split(".")[0] == "comfy" and file.stem != "host":
-            assert module in public, f"{file.name} imports {module}; put it into host.py"
+        if level == 0 and module.split(".")[0] in HOST - {"comfy_api"} and BRIDGE not in file.parents:
+            assert module in public, f"{file.name} imports {module}; put it into nodes/host"
+
+
+def test_every_file_of_the_bridge_has_its_place():
+    files = {path.stem for path in BRIDGE.rglob("*.py")} - {"__init__"}
+    assert files == {name for layer in BRIDGE_ORDER for name in layer}
+
+
+@pytest.mark.parametrize("file", sorted(BRIDGE.glob("*.py")), ids=lambda path: path.stem)
+def test_the_bridge_imports_to_the_right(file):
+    if file.stem == "__init__":
+        return
+    for level, module in imports(file):
+        assert level != 2, f"{file.name} imports {module}: the bridge knows the core and no node"
+        if level == 1:
+            assert rank(module, BRIDGE_ORDER) > rank(file.stem, BRIDGE_ORDER), f"{file.name} imports {module}"
 
 
 def test_the_letters_of_the_maths_stay_in_solve():
@@ -82,7 +106,30 @@ def test_the_pack_imports_without_comfyui():
 
 def test_nothing_that_ships_runs_text_as_code_or_opens_a_socket():
     banned = {"subprocess", "socket", "pickle", "ctypes", "urllib", "requests", "importlib"}
-    for file in [ROOT / "__init__.py", *CORE.rglob("*.py"), *(ROOT / "nodes").glob("*.py")]:
+    for file in [ROOT / "__init__.py", *CORE.rglob("*.py"), *NODES.rglob("*.py")]:
         assert not banned & {module.split(".")[0] for _, module in imports(file)}, file.name
         called = {getattr(n.func, "id", "") for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)}
         assert not called & {"eval", "exec", "__import__", "print"}, file.name
+
+
+SHIPPED = sorted([*CORE.rglob("*.py"), *NODES.rglob("*.py")])
+
+
+def test_a_reader_can_hold_every_file_and_function_in_mind():
+    lengths = []
+    for file in SHIPPED:
+        text = file.read_text()
+        assert len(text.splitlines()) <= 300, f"{file.name} is too long for one idea"
+        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        lengths += [(node.end_lineno or 0) - node.lineno + 1 for node in functions]
+    assert max(lengths) <= 60
+    assert sorted(lengths)[len(lengths) * 9 // 10] <= 25
+
+
+def test_names_of_options_stand_where_they_are_given_a_meaning():
+    """`progressive` and the like are names for people; everything else works with the objects that they stand for."""
+    names = {name for choices in CHOICES.values() for name in choices}
+    assert len(names) == 12
+    for file in SHIPPED:
+        strings = {n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)}
+        assert file.stem in ("methods", "schedule") or not (names - {"ErasePro", "off"}) & strings, file.name

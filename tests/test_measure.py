@@ -5,8 +5,9 @@ import torch
 
 from erasepro_core.align import POOLED_ROW, TokenRow
 from erasepro_core.concept import PromptPair
+from erasepro_core.encoded import Encoded
 from erasepro_core.families import Encoder, TextInput
-from erasepro_core.measure import Encoded, drift, leak, one_for_all
+from erasepro_core.measure import drift, leak, stand_in_weight
 
 PAIR = PromptPair("a {}", "cat", "dog", 0)
 TOKENS = {"a cat": TokenRow((0, 5, 6, 1, 1, 1), 1, 3), "a dog": TokenRow((0, 5, 7, 1, 1, 1), 1, 3)}
@@ -85,7 +86,7 @@ def test_drift_is_relative_to_what_was_said(original, weights):
 
 def test_one_weight_can_stand_for_all(original, weights):
     moved = with_target(original, normal(6, 8, seed=30))
-    alone = one_for_all(weight for weight, _ in weights["context"].values())
+    alone = stand_in_weight(weight for weight, _ in weights["context"].values())
     for given in (weights, {"context": {"all": (alone, alone)}, "pooled": {}}):
         torch.testing.assert_close(
             leak([PAIR], original, moved, given, PREFIX), leak([PAIR], original, moved, weights, PREFIX)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from erasepro_core.solve import SolveError, uce_reader, zero_residual_reader, zero_residual_update
+from erasepro_core.solve import SolveError, uce_factor, zero_residual_factor, zero_residual_update
 from erasepro_core.update import trimmed
 
 
@@ -71,16 +71,16 @@ def test_without_neutral_prompts_it_is_the_smallest_update_there_is(problem):
 def test_with_neutral_prompts_it_is_the_one_they_feel_least(problem, samples):
     W, X, Y, C = problem(d_out=6, d_in=12, n=3, p=2)
     N, G = normal(12, samples, seed=5), W @ (Y - X)
-    U = zero_residual_reader(X, preserve=C, neutral=N, ridge=0.1).update(G).dense().double()
+    U = zero_residual_factor(X, preserve=C, neutral=N, ridge=0.1).update(G).dense().double()
     torch.testing.assert_close(U, reference(G, X, C, moment(N, 0.1, complement(C))), rtol=1e-4, atol=1e-5)
-    plain = zero_residual_reader(X, preserve=C).update(G).dense().double()
+    plain = zero_residual_factor(X, preserve=C).update(G).dense().double()
     assert (U @ N).norm() < (plain @ N).norm()
 
 
 def test_no_other_feasible_update_is_smaller(problem):
     W, X, Y, C = problem(d_out=6, d_in=12, n=3, p=2)
     N = normal(12, 40, seed=5)
-    U = zero_residual_reader(X, preserve=C, neutral=N).update(W @ (Y - X)).dense().double()
+    U = zero_residual_factor(X, preserve=C, neutral=N).update(W @ (Y - X)).dense().double()
     M = moment(N, 0.1, complement(C))
     feasible = complement(torch.cat([X, C], dim=1))
     size = torch.trace(U @ M @ U.T)
@@ -102,20 +102,20 @@ def test_near_copies_are_met_on_average_and_kept_directions_exactly(problem):
     W, X, Y, _ = problem(d_out=6, d_in=30, n=4, p=1)
     X = torch.cat([X, X + 1e-3 * normal(30, 4, seed=9)], dim=1)
     G = W @ (torch.cat([Y, Y + normal(30, 4, seed=10)], dim=1) - X)
-    reader = zero_residual_reader(X, rtol=0.03)
-    left = reader.update(G).dense().double() @ X - G
-    assert reader.rank == 4
-    assert (left @ reader.kept).norm() < 1e-5 * (G @ reader.kept).norm()
+    factor = zero_residual_factor(X, rtol=0.03)
+    left = factor.update(G).dense().double() @ X - G
+    assert factor.rank == 4
+    assert (left @ factor.kept).norm() < 1e-5 * (G @ factor.kept).norm()
     assert left.norm() > 0.1 * G.norm()
-    exact = zero_residual_reader(X, rtol=1e-6)
-    assert exact.update(G).norm() > 50 * reader.update(G).norm()  # what meeting them one by one would cost
+    exact = zero_residual_factor(X, rtol=1e-6)
+    assert exact.update(G).norm() > 50 * factor.update(G).norm()  # what meeting them one by one would cost
 
 
 def test_one_feature_with_two_anchors_ends_half_way_and_says_so(problem):
     W, X, Y, _ = problem(d_out=6, d_in=8, n=2, p=1)
     X = X[:, :1].repeat(1, 2)
     G = W @ (Y - X)
-    U = zero_residual_reader(X).update(G).dense().double()
+    U = zero_residual_factor(X).update(G).dense().double()
     torch.testing.assert_close(U @ X, G.mean(1, keepdim=True).repeat(1, 2), rtol=1e-5, atol=1e-5)
     assert (U @ X - G).norm() > 0.1 * G.norm()
 
@@ -130,7 +130,7 @@ def test_a_target_inside_the_preserves_is_refused(problem):
 def test_the_free_share_tells_how_near_a_target_is_to_the_preserves(problem):
     _, X, _, C = problem(d_out=6, d_in=8, n=1, p=2)
     near = C[:, :1] / C[:, :1].norm() + 0.1 * complement(C) @ X / (complement(C) @ X).norm()
-    share = zero_residual_reader(torch.cat([near, complement(C) @ X], dim=1), preserve=C).free
+    share = zero_residual_factor(torch.cat([near, complement(C) @ X], dim=1), preserve=C).free
     torch.testing.assert_close(share, torch.tensor([0.1 / 1.01**0.5, 1.0], dtype=torch.float64))
 
 
@@ -144,7 +144,7 @@ def test_a_huge_preserved_feature_changes_neither_rank_nor_result(problem, size)
 
     def solved(scale: float):
         parts = [normal(20, 30, seed=5), scale * bos]
-        return zero_residual_reader(
+        return zero_residual_factor(
             X, preserve=torch.cat([scale * bos, C], 1), neutral=torch.cat(parts, 1), weighted=C, rtol=0.03
         )
 
@@ -158,9 +158,9 @@ def test_a_strong_concept_does_not_push_a_weak_one_out(problem):
     W, X, Y, _ = problem(d_out=6, d_in=20, n=4, p=1)
     X = X * torch.tensor([1.0, 1.0, 1e-3, 1e-3], dtype=torch.float64)
     G = W @ (Y - X)
-    own = zero_residual_reader(X, concept=torch.tensor([0, 0, 1, 1]), rtol=0.03)
+    own = zero_residual_factor(X, concept=torch.tensor([0, 0, 1, 1]), rtol=0.03)
     assert (own.update(G).dense().double() @ X - G).norm() < 1e-4 * G.norm()
-    together = zero_residual_reader(X, rtol=0.03)
+    together = zero_residual_factor(X, rtol=0.03)
     assert (together.update(G).dense().double() @ X - G)[:, 2:].norm() > 0.5 * G[:, 2:].norm()
 
 
@@ -170,9 +170,9 @@ def test_without_a_part_of_the_left_factor_no_concept_comes_back_by_more_than_th
     concept = torch.tensor([0] * 12 + [1] * 8)
     X = X * torch.where(concept == 0, 1.0, 0.05)
     G = W @ (Y - X) * torch.where(concept == 0, 1.0, 0.005)
-    reader = zero_residual_reader(X, neutral=normal(60, 30, seed=3), concept=concept)
+    factor = zero_residual_factor(X, neutral=normal(60, 30, seed=3), concept=concept)
     gaps = torch.stack([G[:, concept == c].norm() for c in (0, 1)])
-    update, whole = reader.update(G), reader.whole(gaps)
+    update, whole = factor.update(G), factor.trim_budget(gaps)
     assert whole < 0.2 * update.left.norm()
     for share in (0.1, 0.5, 0.9):
         less = trimmed(update, share * whole)
@@ -185,7 +185,7 @@ def test_without_a_part_of_the_left_factor_no_concept_comes_back_by_more_than_th
 
 def test_nothing_is_known_of_what_uce_could_spare(problem):
     _, X, _, _ = problem(d_out=6, d_in=10, n=3, p=4)
-    assert uce_reader(X).whole(torch.tensor([3.0, 1.0])) == 0
+    assert uce_factor(X).trim_budget(torch.tensor([3.0, 1.0])) == 0
 
 
 def test_uce_solves_its_own_published_equation(problem):
@@ -193,14 +193,14 @@ def test_uce_solves_its_own_published_equation(problem):
     eye = torch.eye(10, dtype=torch.float64)
     system = 0.5 * eye + X @ X.T + C @ C.T
     expected = (0.5 * W + W @ Y @ X.T + W @ C @ C.T) @ torch.linalg.inv(system)
-    edited = W + uce_reader(X, C).update(W @ (Y - X)).dense()
+    edited = W + uce_factor(X, C).update(W @ (Y - X)).dense()
     torch.testing.assert_close(edited, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_uce_leaves_the_residual_that_theory_says(problem):
     W, X, Y, C = problem(d_out=6, d_in=10, n=1, p=4)
     felt = X.T @ torch.linalg.inv(0.5 * torch.eye(10, dtype=torch.float64) + C @ C.T) @ X
-    edited = W + uce_reader(X, C).update(W @ (Y - X)).dense()
+    edited = W + uce_factor(X, C).update(W @ (Y - X)).dense()
     residual = (edited @ X - W @ Y).norm() / (W @ (Y - X)).norm()
     torch.testing.assert_close(residual, (1 / (1 + felt)).squeeze(), rtol=1e-4, atol=1e-6)
     assert residual > 0.01  # where ours has none
@@ -216,22 +216,22 @@ def test_a_direction_that_costs_everyday_prompts_too_much_is_left_alone(problem)
     W, X, Y, _ = problem(d_out=6, d_in=12, n=2, p=1)
     N = torch.cat([0.1 * normal(12, 40, seed=5), X[:, 1:].repeat(1, 20)], dim=1)  # the second target is everyday
     G = W @ (Y - X)
-    cheap, dear = zero_residual_reader(X, neutral=N, price=0.2), zero_residual_reader(X, neutral=N)
-    assert (cheap.rank, dear.rank) == (1, 2)
+    cheap, costly = zero_residual_factor(X, neutral=N, max_cost=0.2), zero_residual_factor(X, neutral=N)
+    assert (cheap.rank, costly.rank) == (1, 2)
     left = cheap.update(G).dense().double() @ X - G
     assert (left @ cheap.kept).norm() < 1e-5 * (G @ cheap.kept).norm()  # what is corrected is corrected exactly
-    assert (cheap.update(G).dense().double() @ N).norm() < 0.1 * (dear.update(G).dense().double() @ N).norm()
+    assert (cheap.update(G).dense().double() @ N).norm() < 0.1 * (costly.update(G).dense().double() @ N).norm()
 
 
 def test_a_direction_that_is_a_little_too_dear_is_corrected_in_part(problem):
     W, X, Y, _ = problem(d_out=6, d_in=12, n=2, p=1)
     N = torch.cat([0.1 * normal(12, 40, seed=5), X[:, 1:].repeat(1, 20)], dim=1)
-    G, dear = W @ (Y - X), zero_residual_reader(X, neutral=N)
+    G, costly = W @ (Y - X), zero_residual_factor(X, neutral=N)
 
-    def gained(price: float) -> float:
-        """Share of the dear mix that an update corrects."""
-        done = zero_residual_reader(X, neutral=N, price=price).update(G).dense().double() @ X @ dear.kept[:, :1]
-        return float(done.norm() / (G @ dear.kept[:, :1]).norm())
+    def gained(max_cost: float) -> float:
+        """Share of the costly mix that an update corrects."""
+        done = zero_residual_factor(X, neutral=N, max_cost=max_cost).update(G).dense().double() @ X @ costly.kept[:, :1]
+        return float(done.norm() / (G @ costly.kept[:, :1]).norm())
 
     assert gained(10) == pytest.approx(1, abs=1e-5)
     assert 0.15 < gained(0.4) < gained(0.5) < 1
@@ -243,7 +243,7 @@ def test_the_price_of_a_concept_does_not_depend_on_how_often_it_is_said(problem)
     N, concept = normal(12, 40, seed=5), torch.tensor([0, 1])
     often = torch.cat([X[:, :1].repeat(1, 9), X[:, 1:]], dim=1)
     of = torch.tensor([0] * 9 + [1])
-    for price in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
-        once = zero_residual_reader(X, neutral=N, concept=concept, price=price)
-        many = zero_residual_reader(often, neutral=N, concept=of, price=price)
+    for max_cost in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
+        once = zero_residual_factor(X, neutral=N, concept=concept, max_cost=max_cost)
+        many = zero_residual_factor(often, neutral=N, concept=of, max_cost=max_cost)
         assert once.kept.shape[1] == many.kept.shape[1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from erasepro_core.update import Erasure, LowRankUpdate, trimmed
+from erasepro_core.update import LowRankUpdate, UpdateSet, trimmed
 
 
 @pytest.fixture
@@ -24,18 +24,18 @@ def test_its_size_and_rank_need_no_dense_form(update):
 
 
 def test_a_checksum_names_the_contents(update):
-    one = Erasure("sd1", {"a": update}, {"b": update})
-    same = Erasure("sd1", {"a": LowRankUpdate(update.left.clone(), update.right.clone())}, {"b": update})
+    one = UpdateSet("sd1", {"a": update}, {"b": update})
+    same = UpdateSet("sd1", {"a": LowRankUpdate(update.left.clone(), update.right.clone())}, {"b": update})
     assert one.checksum() == same.checksum()
     assert len(one.checksum()) == 16
     moved = LowRankUpdate(update.left + 1e-6, update.right)
-    others = [Erasure("sd2", {"a": update}, {"b": update}), Erasure("sd1", {"a": moved}, {"b": update})]
-    others += [Erasure("sd1", {"a": update}, {"c": update}), Erasure("sd1", {"a": update, "b": update}, {})]
+    others = [UpdateSet("sd2", {"a": update}, {"b": update}), UpdateSet("sd1", {"a": moved}, {"b": update})]
+    others += [UpdateSet("sd1", {"a": update}, {"c": update}), UpdateSet("sd1", {"a": update, "b": update}, {})]
     assert len({one.checksum(), *(other.checksum() for other in others)}) == 5
 
 
 def test_an_erasure_weighs_what_its_factors_weigh(update):
-    assert Erasure("sd1", {"a": update}, {"b": update, "c": update}).nbytes() == 3 * update.nbytes()
+    assert UpdateSet("sd1", {"a": update}, {"b": update, "c": update}).nbytes() == 3 * update.nbytes()
 
 
 def test_trimming_leaves_out_as_many_terms_as_the_loss_allows_and_no_more():

@@ -3,8 +3,6 @@ import { brief, byDepth, leakBar } from "./charts.js";
 import { element } from "./dom.js";
 import { say } from "./words.js";
 
-const NOT_ERASED = 0.5; // report.py has it too: a concept with more leak on its own sentences counts as not erased
-
 /** The parts of a panel for a node's output. */
 export function report({ text, erasepro_report: solved, erasepro_audit: audited }) {
   const plain = element("pre", {}, text.join("\n"));
@@ -17,12 +15,13 @@ function folded(plain) {
   return element("details", {}, element("summary", {}, say("as text")), plain);
 }
 
-function ofSolve({ concepts, leak, layers, drift, residual_max: residual, bytes, seconds, digest }) {
+/** `limit` is the leak above which a concept counts as not erased, in the sentences it was solved on. */
+function ofSolve({ concepts, leak, limit, layers, drift, residual_max: residual, bytes, seconds, digest }) {
   const rows = concepts.map((concept, index) => {
     const figures = { unseen: leak.unseen[index].toFixed(3), training: leak.training[index].toFixed(3) };
     const note = say("leak 1 → {unseen} ({training} in sentences solved on)", figures);
-    const wrong = leak.training[index] > NOT_ERASED ? say("NOT ERASED") : "";
-    return row(concept, wrong, leakBar(leak.unseen[index], NOT_ERASED), note);
+    const wrong = leak.training[index] > limit ? say("NOT ERASED") : "";
+    return row(concept, wrong, leakBar(leak.unseen[index], limit), note);
   });
   const depths = layers.map((layer) => layer.depth);
   const layered = { count: layers.length, first: Math.min(...depths), last: Math.max(...depths), most: brief(residual) };

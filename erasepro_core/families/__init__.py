@@ -43,7 +43,7 @@ def family_of(text_encoder: Collection[str], diffusion_model: Collection[str]) -
 
     Raises:
         FamilyError: none recognises the diffusion model, or its text encoders are not those in the CLIP; the message
-            says what was found on either side.
+            names what was found on either side.
     """
     candidates = [family for family in FAMILIES if family.is_model(diffusion_model)]
     if not candidates:

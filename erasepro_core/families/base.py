@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 POOLED = ".pooled"
-"""Behind an encoder's name: the one vector that it makes of a whole prompt."""
+"""Ends the name of a pooled vector: the one vector that an encoder makes of a whole prompt."""
 
 
 @dataclass(frozen=True)
 class EncoderBlock:
     """One block of a text encoder, by module names."""
 
-    readers: tuple[str, ...]
-    """Linears that read a token for the attention: queries, keys and values."""
-    writer: str
-    """The last linear that writes to the residual stream."""
+    qkv: tuple[str, ...]
+    """The linears of its attention that make queries, keys and values."""
+    output: str
+    """Its last linear, which writes to the residual stream."""
     stream: str | None
-    """The module whose input is the residual stream that the writer adds to; None where a norm stands between the two,
-    so that only the writer's own output can be brought to the anchor's."""
+    """The module whose input is the residual stream that `output` is added to; None where a norm stands between the
+    two, so that only the linear's own output can be brought to the anchor's."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Encoder:
     padding: bool = True
     """Whether anything reads what stands behind the end token."""
     causal: bool = True
-    """Whether a token feels only those before it. Where it feels all, nothing of a row stays unless all of it does."""
+    """Whether a token depends on those before it alone. Else nothing of a row stays unless all of it does."""
     sampled: bool = False
     """Whether a few padding tokens of the empty prompt stand for all of them (docs/decisions/0010)."""
 
@@ -72,7 +72,7 @@ class TextInput:
 
 
 class Family:
-    """A model family: how to tell it and where text goes in it. Each is a subclass that says so."""
+    """A model family: how to recognise it, and through which modules text goes. Each family is a subclass."""
 
     name: ClassVar[str]
     """Short, and kept forever: files carry it."""

@@ -1,4 +1,4 @@
-"""The sorts of text encoder that the families are made of, told by the names of their weights."""
+"""The kinds of text encoder that the families use, recognised by the names of their weights."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, samp
         _blocks(
             keys,
             f"{name}.transformer.text_model.encoder.layers",
-            readers=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            writer="mlp.fc2",
+            qkv=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            output="mlp.fc2",
             stream="layer_norm2",
         ),
         absolute=True,
@@ -34,8 +34,8 @@ def t5_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> Enc
         _blocks(
             keys,
             f"{name}.transformer.encoder.block",
-            readers=("layer.0.SelfAttention.q", "layer.0.SelfAttention.k", "layer.0.SelfAttention.v"),
-            writer="layer.1.DenseReluDense.wo",
+            qkv=("layer.0.SelfAttention.q", "layer.0.SelfAttention.k", "layer.0.SelfAttention.v"),
+            output="layer.1.DenseReluDense.wo",
             stream="layer.1.layer_norm",
         ),
         padding=padding,
@@ -51,8 +51,8 @@ def bert_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> E
         _blocks(
             keys,
             f"{name}.transformer.bert.encoder.layer",
-            readers=("attention.self.query", "attention.self.key", "attention.self.value"),
-            writer="output.dense",
+            qkv=("attention.self.query", "attention.self.key", "attention.self.value"),
+            output="output.dense",
             stream="intermediate",
         ),
         absolute=True,
@@ -74,23 +74,23 @@ def llm_encoder(keys: Collection[str], name: str) -> Encoder:
         _blocks(
             keys,
             layers,
-            readers=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            writer="mlp.down_proj",
+            qkv=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            output="mlp.down_proj",
             stream=None if normed else "post_attention_layernorm",
         ),
     )
 
 
 def _blocks(
-    keys: Collection[str], layers: str, *, readers: tuple[str, ...], writer: str, stream: str | None
+    keys: Collection[str], layers: str, *, qkv: tuple[str, ...], output: str, stream: str | None
 ) -> tuple[EncoderBlock, ...]:
-    """A block for every number under `layers` that has the writer, in their order."""
-    pattern = re.compile(rf"{re.escape(layers)}\.(\d+)\.{re.escape(writer)}\.weight")
+    """A block for every number under `layers` that has the last linear, in their order."""
+    pattern = re.compile(rf"{re.escape(layers)}\.(\d+)\.{re.escape(output)}\.weight")
     numbers = sorted(int(found[1]) for key in keys if (found := pattern.fullmatch(key)))
     return tuple(
         EncoderBlock(
-            readers=tuple(f"{layers}.{n}.{reader}" for reader in readers),
-            writer=f"{layers}.{n}.{writer}",
+            qkv=tuple(f"{layers}.{n}.{name}" for name in qkv),
+            output=f"{layers}.{n}.{output}",
             stream=stream and f"{layers}.{n}.{stream}",
         )
         for n in numbers

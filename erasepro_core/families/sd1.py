@@ -10,7 +10,7 @@ from .unet import UNetFamily, reads_pooled
 
 
 class SD1(UNetFamily):
-    """The family that a model is in when CLIP-L alone speaks to `attn2` of a UNet."""
+    """A UNet whose `attn2` reads the features of CLIP-L alone."""
 
     name = "sd1"
     title = "Stable Diffusion 1.x"

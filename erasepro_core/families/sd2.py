@@ -6,7 +6,7 @@ from .unet import UNetFamily
 
 
 class SD2(UNetFamily):
-    """The family that a model is in when CLIP-H speaks to `attn2` of a UNet.
+    """A UNet whose `attn2` reads the features of CLIP-H.
 
     `label_emb` of its unCLIP variants reads pictures, not text.
     """

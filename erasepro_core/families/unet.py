@@ -19,7 +19,7 @@ _ORDER = ("input_blocks", "middle_block", "output_blocks")
 
 
 class UNetFamily(Family):
-    """CLIPs that speak to `attn2` of a UNet, side by side where there are several."""
+    """CLIPs whose features `attn2` of a UNet reads, side by side where there are several."""
 
     reads = ("attn2.to_k", "attn2.to_v")
     lora_prefixes: ClassVar[tuple[str, ...]]

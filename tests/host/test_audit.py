@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from erasepro_core import ConceptError, Options, parse_request
-from erasepro_core.audit import CHECKED, OWN, UNLISTED, audit, audit_against, guard, make_checks
+from erasepro_core.audit import audit, audit_against, guard
+from erasepro_core.checks import make_checks
 from erasepro_core.concept import PromptPair
-from erasepro_core.measure import leak, matched, read, weight_pairs
+from erasepro_core.encoded import encode_prompts, matched
+from erasepro_core.measure import leak, weight_pairs
+from erasepro_core.probes import CHECKED, OWN, UNLISTED
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES, node, solved
 from tests.host.lora import with_random_lora
@@ -24,7 +27,7 @@ def report(host, mini):
 
 @pytest.fixture(scope="module")
 def erased(host, mini, report):
-    return host.with_erasure(*mini[:2], report.solution.erasure, 1.0)
+    return host.with_erasure(*mini[:2], report.solution.updates, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def test_without_an_erasure_the_leak_is_one(before):
     found = audit_against(REQUEST, before, before, 0.3)
     assert all(finding.leak == pytest.approx(1.0, abs=1e-5) for finding in found.findings)
     assert not found.passed
-    assert len(found.there()) == 2
+    assert len(found.failures()) == 2
     about = audit(REQUEST, make_checks(REQUEST, before), before, 0.3)
     assert about.by_group()[CHECKED] == pytest.approx(1.0, abs=1e-5)
     assert 0.7 < about.leak < 1.3  # sentences without a check of their own are held against the mean
@@ -63,7 +66,7 @@ def test_it_says_what_the_report_says_without_the_original_weights(report, befor
     pairs, prefixes = matched(before, [check.pair for check in report.checks])
     prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
     weights = weight_pairs(before, after)
-    full = leak(pairs, read(before, prompts), read(after, prompts), weights, prefixes)
+    full = leak(pairs, encode_prompts(before, prompts), encode_prompts(after, prompts), weights, prefixes)
     for finding, exact in zip(live.findings, full.tolist(), strict=True):
         assert finding.leak == pytest.approx(exact, abs=0.06)
     bare = guard(REQUEST, report.checks, before, 0.3)
@@ -122,7 +125,7 @@ def test_the_tokens_of_an_emphasised_name_are_found_behind_open_brackets(before)
     """What stands before a name is tokenized alone to count its tokens; its brackets are open there."""
     pair = PromptPair("((a red {} on a table:1.2))", "circle", "square", 0)
     (shifted,), prefixes = matched(before, [pair], emphasis=True)
-    said = read(before, [shifted.target_prompt, shifted.anchor_prompt], emphasis=True)
+    said = encode_prompts(before, [shifted.target_prompt, shifted.anchor_prompt], emphasis=True)
     ((position, _),) = said.aligned(shifted, prefixes, before.inputs[0]).concept
     word = before.tokenize(["circle"])[0]["clip_l"].ids[1]
     row = said.rows[shifted.target_prompt]["clip_l"]

@@ -1,12 +1,10 @@
 """Erasures on the mini model, in this process: what they promise, measured in the live model that carries them."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from erasepro_core import ConceptError, Options, check, parse_request, solve_request
-from erasepro_core.measure import read
+from erasepro_core import ConceptError, Options, parse_request, solve_request, verify
+from erasepro_core.encoded import encode_prompts
 from tests.host.lora import with_random_lora
 
 REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
@@ -23,7 +21,7 @@ def report(host, mini, path):
     """The default erasure and what was measured of it."""
     with torch.inference_mode():
         solution = solve_request(REQUEST, Options(), path)
-        return check(solution, path, host.HostPath(*host.with_erasure(mini[0], mini[1], solution.erasure, 1.0)))
+        return verify(solution, path, host.HostPath(*host.with_erasure(mini[0], mini[1], solution.updates, 1.0)), {})
 
 
 def weights(mini) -> dict[str, torch.Tensor]:
@@ -71,7 +69,7 @@ def test_solving_and_applying_change_no_weight_and_leave_no_hook(host, mini, pat
     said = path.encode(path.tokenize(["a red circle"]))["context"]
     before = {name: weight.clone() for name, weight in weights(mini).items()}
     solution = solve_request(REQUEST, QUICK, path)
-    edited = host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0))
+    edited = host.HostPath(*host.with_erasure(model, clip, solution.updates, 1.0))
     assert not torch.equal(edited.encode(path.tokenize(["a red circle"]))["context"], said)
     assert torch.equal(path.encode(path.tokenize(["a red circle"]))["context"], said)
     assert all(torch.equal(weight, before[name]) for name, weight in weights(mini).items())
@@ -89,7 +87,7 @@ def test_a_solve_that_is_stopped_leaves_nothing_behind(mini, path):
         solve_request(REQUEST, QUICK, path, stop)
     assert hooks(mini) == 0
     assert (
-        solve_request(REQUEST, QUICK, path).erasure.checksum() == solve_request(REQUEST, QUICK, path).erasure.checksum()
+        solve_request(REQUEST, QUICK, path).updates.checksum() == solve_request(REQUEST, QUICK, path).updates.checksum()
     )
 
 
@@ -102,9 +100,9 @@ def test_progress_counts_every_layer_once(path):
 
 def test_joint_and_deep_only_are_worse(host, mini, path):
     def leak(schedule: str) -> float:
-        solution = solve_request(REQUEST, replace(QUICK, schedule=schedule), path)
-        edited = host.HostPath(*host.with_erasure(mini[0], mini[1], solution.erasure, 1.0))
-        report = check(solution, path, edited)
+        solution = solve_request(REQUEST, Options.named(templates=QUICK.templates, schedule=schedule), path)
+        edited = host.HostPath(*host.with_erasure(mini[0], mini[1], solution.updates, 1.0))
+        report = verify(solution, path, edited, {})
         return report.leak_unseen[0] + report.drift["neutral"]
 
     progressive = leak("progressive")
@@ -113,8 +111,8 @@ def test_joint_and_deep_only_are_worse(host, mini, path):
 
 
 def test_a_strength_between_weakens_the_concept(host, mini, path, report):
-    edited = host.HostPath(*host.with_erasure(mini[0], mini[1], report.solution.erasure, 0.5))
-    half = check(report.solution, path, edited)
+    edited = host.HostPath(*host.with_erasure(mini[0], mini[1], report.solution.updates, 0.5))
+    half = verify(report.solution, path, edited, {})
     assert report.leak_unseen[0] + 0.2 < half.leak_unseen[0] < 0.95
 
 
@@ -123,10 +121,10 @@ def test_an_erasure_goes_with_the_users_own_lora(host, mini):
     model, clip = with_random_lora(mini[:2], 0.2)
     path = host.HostPath(model, clip)
     plain = host.HostPath(mini[0], mini[1])
-    with_lora, without = (read(p, ["a circle"]).features["a circle"]["context"] for p in (path, plain))
+    with_lora, without = (encode_prompts(p, ["a circle"]).features["a circle"]["context"] for p in (path, plain))
     assert not torch.allclose(with_lora, without)
     solution = solve_request(REQUEST, QUICK, path)
-    report = check(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0)))
+    report = verify(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.updates, 1.0)), {})
     assert report.residual_max < 1e-4
     assert report.leak_training[0] < 0.1
 
@@ -137,7 +135,7 @@ def test_clip_skip_is_honoured(host, mini):
     path = host.HostPath(model, clip)
     assert len(path.encoders[0].blocks) == 4
     solution = solve_request(REQUEST, QUICK, path)
-    report = check(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0)))
+    report = verify(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.updates, 1.0)), {})
     assert not any("layers.4." in name for name in report.residuals)
     assert report.residual_max < 1e-4
     assert report.leak_training[0] < 0.1
@@ -152,7 +150,7 @@ def test_the_residual_is_the_one_after_the_hosts_cast(host, mini, dtype, bar):
     clip.cond_stage_model.to(dtype)
     path = host.HostPath(model, clip)
     solution = solve_request(REQUEST, QUICK, path)
-    report = check(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.erasure, 1.0)))
+    report = verify(solution, path, host.HostPath(*host.with_erasure(model, clip, solution.updates, 1.0)), {})
     assert 1e-5 < report.residual_max < bar
     assert report.leak_training[0] < 0.1
 
@@ -182,7 +180,7 @@ def test_a_compound_becomes_its_anchor_and_what_shares_its_words_stays(host, min
     request = parse_request("red circle -> blue square", "object", everyday="\n".join(everyday()))
     solution = solve_request(request, Options(), path)
     assert solution.start > 0  # in the first block it is two innocent words
-    edited = *host.with_erasure(mini[0], mini[1], solution.erasure, 1.0), mini[2]
+    edited = *host.with_erasure(mini[0], mini[1], solution.updates, 1.0), mini[2]
     targets = ["a red circle", "a photo of a red circle", "there is a red circle in the picture"]
     relatives = ["red square", "red triangle", "red star", "green circle", "yellow circle", "blue circle"]
     with torch.inference_mode():

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from erasepro_core import FileError, Options, check, parse_request
+from erasepro_core import FileError, Options, parse_request, verify
 from erasepro_core.files import pack, read
 from tests import pack as packs
 from tests.host import demo
@@ -41,7 +41,7 @@ def features(host, erased) -> torch.Tensor:
 
 def test_saved_and_loaded_it_does_what_it_did(host, mini, report, tmp_path):
     back = stored(report, "float32", tmp_path)
-    one, other = (host.with_erasure(*mini[:2], each.solution.erasure, 1.0) for each in (report, back))
+    one, other = (host.with_erasure(*mini[:2], each.solution.updates, 1.0) for each in (report, back))
     torch.testing.assert_close(features(host, one), features(host, other), rtol=0, atol=1e-6)
     assert (features(host, one) - features(host, mini[:2])).abs().max() > 0.1
     paths = (host.HostPath(*each) for each in (one, other))
@@ -52,12 +52,13 @@ def test_saved_and_loaded_it_does_what_it_did(host, mini, report, tmp_path):
 
 def test_half_precision_adds_hardly_any_leak(host, mini, report, tmp_path):
     back = stored(report, "float16", tmp_path)
-    assert back.solution.erasure.nbytes() < 0.5 * report.solution.erasure.nbytes()  # in memory both are float32
+    assert back.solution.updates.nbytes() < 0.5 * report.solution.updates.nbytes()  # in memory both are float32
     path = host.HostPath(*mini[:2])
-    half = check(
-        replace(report.solution, erasure=back.solution.erasure),
+    half = verify(
+        replace(report.solution, updates=back.solution.updates),
         path,
-        host.HostPath(*host.with_erasure(*mini[:2], back.solution.erasure, 1.0)),
+        host.HostPath(*host.with_erasure(*mini[:2], back.solution.updates, 1.0)),
+        {},
     )
     for whole, rounded in ((report.leak_training, half.leak_training), (report.leak_unseen, half.leak_unseen)):
         assert abs(rounded[0] - whole[0]) < 0.003
@@ -88,7 +89,7 @@ def test_the_same_weights_in_half_precision_are_taken_for_the_same(host, report,
 
 
 def test_an_erasure_of_another_family_is_refused_even_if_every_layer_fits(host, mini, report):
-    erasure = replace(report.solution.erasure, family="sdxl", diffusion_model={})
+    erasure = replace(report.solution.updates, family="sdxl", diffusion_model={})
     with pytest.raises(host.ApplyError, match=r"made for a model of the family sdxl; this MODEL and CLIP are sd1"):
         host.with_erasure(*mini[:2], erasure, 1.0)
 
@@ -107,7 +108,7 @@ def test_folders_of_the_users_own_are_searched_too_and_only_for_safetensors(host
     host.register_folder()
     host.register_folder()
     assert host.erasure_files() == ["mine.safetensors"]
-    assert host.erasure_path("mine.safetensors") == tmp_path / "elsewhere" / "mine.safetensors"
+    assert host.erasure_file("mine.safetensors") == tmp_path / "elsewhere" / "mine.safetensors"
     places = folder_paths.get_folder_paths("erasepro")
     assert [Path(place).parts[-2:] for place in places[1:]] == [("models", "erasepro"), ("output", "erasepro")]
 
@@ -121,7 +122,7 @@ def test_a_name_that_leads_out_finds_nothing(host, tmp_path, monkeypatch, name):
     places = ([str(tmp_path / "erasepro")], {".safetensors"})
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "erasepro", places)
     with pytest.raises(FileNotFoundError):
-        host.erasure_path(name)
+        host.erasure_file(name)
 
 
 @pytest.mark.parametrize("prefix", ["../evil", "/tmp/evil", "erasepro/../../evil"])
@@ -162,7 +163,7 @@ def test_the_stock_loader_knows_every_key(mini, report):
     known = comfy.lora.model_lora_keys_unet(mini[0].model, {})
     known = comfy.lora.model_lora_keys_clip(mini[1].cond_stage_model, known)
     loaded = comfy.lora.load_lora(dict(pack(report, "float32")[0]), known)
-    erasure = report.solution.erasure
+    erasure = report.solution.updates
     assert set(loaded) == {f"{name}.weight" for part in erasure.parts() for name in part}
 
 
@@ -282,7 +283,7 @@ def test_a_workflow_without_a_file_solves_to_the_same_digest_elsewhere(server, e
     assert f"digest {one.digest}" in there
     assert one.leak_unseen == pytest.approx(other.leak_unseen, abs=0.002)
     assert distance(*drawn) < 1 / 255
-    for part, same in zip(one.solution.erasure.parts(), other.solution.erasure.parts(), strict=True):
+    for part, same in zip(one.solution.updates.parts(), other.solution.updates.parts(), strict=True):
         for name, update in part.items():
             apart = (update.dense() - same[name].dense()).norm() / update.norm()
             assert apart < 1e-3, name

@@ -156,7 +156,7 @@ def test_an_alias_that_was_not_erased_is_stopped_by_itself(mini, solved_once, ho
     both = packs.module("nodes.solve").solve_and_check(
         *mini[:2], parse_request("circle | heart -> square", "object"), Options(templates=4)
     )
-    erased = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
+    erased = host.with_erasure(*mini[:2], solved_once.solution.updates, 1.0)
     guard = packs.module("nodes.guard")
     with pytest.raises(guard.StillThereError, match=r"'heart' of circle \| heart -> square: leak") as stopped:
         guard.RequireErasure.execute(*erased, both, 0.6)
@@ -166,7 +166,7 @@ def test_an_alias_that_was_not_erased_is_stopped_by_itself(mini, solved_once, ho
 def test_a_swapped_pair_is_stopped(mini, solved_once, host):
     """An erased MODEL with the original CLIP. The other way round all is well: this erasure lives in the CLIP."""
     guard = packs.module("nodes.guard")
-    model, clip = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
+    model, clip = host.with_erasure(*mini[:2], solved_once.solution.updates, 1.0)
     with pytest.raises(guard.StillThereError, match="leak"):
         guard.RequireErasure.execute(model, mini[1], solved_once, 0.3)
     assert guard.RequireErasure.execute(mini[0], clip, solved_once, 0.3).args == (mini[0], clip)
@@ -190,7 +190,7 @@ def test_a_lora_in_a_hook_is_stopped_because_nothing_can_measure_it(server, grap
 def test_another_module_in_place_of_a_layer_is_stopped(mini, solved_once, host):
     """What the host puts in at sampling is not in the weights that can be read."""
     guard = packs.module("nodes.guard")
-    model, clip = host.with_erasure(*mini[:2], solved_once.solution.erasure, 1.0)
+    model, clip = host.with_erasure(*mini[:2], solved_once.solution.updates, 1.0)
     name = host.HostPath(model, clip).inputs[0].layers[0]
     model.add_object_patch("model_sampling", object())  # many nodes do this, and it reads no text
     assert guard.RequireErasure.execute(model, clip, solved_once, 0.3).args == (model, clip)

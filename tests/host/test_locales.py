@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from erasepro_core.audit import CHECKED, OWN, UNLISTED, VARIATIONS
+from erasepro_core import KINDS
+from erasepro_core.probes import CHECKED, OWN, UNLISTED
 from tests.host.locales import LOCALES, SPECIAL, english
 from tests.pack import ROOT
 
@@ -60,7 +61,7 @@ def test_all_that_the_pages_own_elements_say_is_translated(language):
     said |= {preset["title"] for preset in presets} | {preset["kind"] for preset in presets}
     said |= {"target", "aliases", "anchor", "tokens"}  # heads of the editor's columns
     said |= {"drift", "residual", "size", "digest"} | {"preserves", "related", "anchors", "neutral"}
-    said |= {CHECKED, OWN, UNLISTED}.union(*VARIATIONS.values())  # the groups of an audit
+    said |= {CHECKED, OWN, UNLISTED}.union(*(kind.variations for kind in KINDS))  # the groups of an audit
     assert said <= set(words)
     for text, translation in words.items():
         assert re.findall(r"\{\w+\}", text) == sorted(re.findall(r"\{\w+\}", translation), key=text.index)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from erasepro_core import Erasure, LowRankUpdate
+from erasepro_core import LowRankUpdate, UpdateSet
 from erasepro_core.files import pack, unpack
 from tests.artefact import example, normal
 
@@ -42,8 +42,8 @@ def report(model):
     made = example()
     layers = [replace(made.solution.layers[0], name=name) for name in updates]
     residuals = dict.fromkeys(updates, next(iter(made.residuals.values())))
-    solution = replace(made.solution, erasure=Erasure("sd1", {}, updates), layers=tuple(layers))
-    return replace(made, solution=solution, residuals=residuals).named({})
+    solution = replace(made.solution, updates=UpdateSet("sd1", {}, updates), layers=tuple(layers))
+    return replace(made, solution=solution, residuals=residuals, fingerprints={})
 
 
 def test_the_file_has_the_names_of_kohyas_trainer(report):
@@ -58,7 +58,7 @@ def test_the_stock_loader_puts_every_update_on_its_layer(model, report):
 
     known = comfy.lora.model_lora_keys_unet(model, {})
     loaded = comfy.lora.load_lora(dict(pack(report, "float32")[0]), known)
-    updates = report.solution.erasure.diffusion_model
+    updates = report.solution.updates.diffusion_model
     assert set(loaded) == {f"{name}.weight" for name in updates}
     for name, update in updates.items():
         up, down, *_ = loaded[f"{name}.weight"].weights
@@ -67,4 +67,4 @@ def test_the_stock_loader_puts_every_update_on_its_layer(model, report):
 
 def test_such_a_file_is_read_back_onto_the_same_layers(report):
     back = unpack(*pack(report, "float32"))
-    assert back.solution.erasure.checksum() == report.solution.erasure.checksum()
+    assert back.solution.updates.checksum() == report.solution.updates.checksum()

@@ -32,7 +32,7 @@ def left(host):
 
 
 def applied(host, both, report):
-    return host.with_erasure(*both, report.solution.erasure, 1.0)
+    return host.with_erasure(*both, report.solution.updates, 1.0)
 
 
 def test_a_second_erasure_solved_on_the_erased_model_leaves_both(host, mini, solve, circle, left):

@@ -73,6 +73,7 @@ class Evaluation:
         self.task, self.original, self.count, self.steps = task, original, count, steps
         self._host = importlib.import_module(f"{pack}.nodes.host")
         self._concept = importlib.import_module(f"{pack}.erasepro_core.concept")
+        self._encoded = importlib.import_module(f"{pack}.erasepro_core.encoded")
         self._measure = importlib.import_module(f"{pack}.erasepro_core.measure")
         self._cells = cells(task, count)
         self._anchors = {i: self._draw(original, cell.prompts(anchor=True)) for i, cell in enumerate(self._cells)}
@@ -149,11 +150,13 @@ class Evaluation:
                 for name in names(edit)
                 for sentence in self.task.sentences(patterns(edit), len(patterns(edit)))
             ]
-            pairs, prefixes = self._measure.matched(before, pairs)
+            pairs, prefixes = self._encoded.matched(before, pairs)
             prompts = [p.target_prompt for p in pairs]
-            original = self._measure.read(before, prompts + [p.anchor_prompt for p in pairs])
+            original = self._encoded.encode_prompts(before, prompts + [p.anchor_prompt for p in pairs])
             return float(
-                self._measure.leak(pairs, original, self._measure.read(after, prompts), weights, prefixes).mean()
+                self._measure.leak(
+                    pairs, original, self._encoded.encode_prompts(after, prompts), weights, prefixes
+                ).mean()
             )
 
         def kind(edit: Edit) -> Any:
@@ -169,7 +172,7 @@ class Evaluation:
         if any(edit.unlisted for edit in self.task.edits):
             leaks["unlisted"] = leak(lambda e: e.alias_patterns.unseen, lambda e: e.unlisted)
         captions = neutral_captions(self.task, self.count)
-        original, moved = (self._measure.read(path, captions) for path in (before, after))
+        original, moved = (self._encoded.encode_prompts(path, captions) for path in (before, after))
         return {
             "leak": leaks,
             "drift": float(self._measure.drift(list(original.rows), original, moved, weights).mean()),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from erasepro_core import Options, parse_request, plan
+from erasepro_core import Options, parse_request, prompts
 
 REQUEST = parse_request("circle -> square", "object", "star")
 ALL_DIRECTIONS = Options(templates=2, tolerance=1.0)
@@ -19,8 +19,8 @@ def quick() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "FIT_PROMPTS", plan.FIT_PROMPTS[:40])
-        patch.setattr(plan, "PROBE_PROMPTS", plan.PROBE_PROMPTS[:8])
+        patch.setattr(prompts, "FIT_PROMPTS", prompts.FIT_PROMPTS[:40])
+        patch.setattr(prompts, "PROBE_PROMPTS", prompts.PROBE_PROMPTS[:8])
         try:
             yield
         finally:

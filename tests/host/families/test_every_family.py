@@ -10,7 +10,8 @@ import torch
 from erasepro_core import FAMILIES, FamilyError, Report
 from erasepro_core.align import all_positions, measured_positions, name_positions
 from erasepro_core.capture import hooked
-from erasepro_core.measure import matched, read, weight_pairs
+from erasepro_core.encoded import encode_prompts, matched
+from erasepro_core.measure import weight_pairs
 from tests import pack
 from tests.host.families import ALL_DIRECTIONS, REQUEST, quick
 
@@ -71,7 +72,7 @@ def both(model: Any, clip: Any) -> dict[str, torch.Tensor]:
 
 def erased(case: Solved) -> Any:
     host = pack.module("nodes.host")
-    return host.HostPath(*host.with_erasure(case.model, case.clip, case.report.solution.erasure, 1.0))
+    return host.HostPath(*host.with_erasure(case.model, case.clip, case.report.solution.updates, 1.0))
 
 
 def test_there_is_a_tiny_model_of_every_family():
@@ -105,7 +106,7 @@ def test_sd3_works_without_any_one_of_its_encoders(missing):
 def assert_features_are_the_hosts(model: Any, clip: Any, prompt: str) -> None:
     """One step of sampling on the host's own conditioning, with an ear at every layer that text enters through."""
     path = pack.module("nodes.host").HostPath(model, clip)
-    ours = read(path, [prompt, ""])
+    ours = encode_prompts(path, [prompt, ""])
     heard = said_while_sampling(model, clip, prompt, [i.layers[0] for i in path.inputs])
     for text_input in path.inputs:
         if text_input.name == "pooler":
@@ -154,7 +155,7 @@ def test_preserves_and_the_empty_prompt_stay(case):
 def largest_move(case: Solved, empty: Any) -> float:
     """Of any edited layer's output, with the tokens of the empty prompt that `empty` gives."""
     names = ["", *REQUEST.preserves]
-    before, after = read(case.path, names), read(erased(case), names)
+    before, after = encode_prompts(case.path, names), encode_prompts(erased(case), names)
     moved = []
     for text_input in case.path.inputs:
         row = {prompt: before.rows[prompt][text_input.source] for prompt in names}
@@ -195,7 +196,7 @@ def test_the_models_that_came_in_are_bit_identical(case):
 def test_the_stock_lora_loader_knows_every_layer_by_the_familys_name(case):
     import comfy.lora
 
-    erasure, family = case.report.solution.erasure, case.path.family
+    erasure, family = case.report.solution.updates, case.path.family
     keys = {
         "diffusion_model": comfy.lora.model_lora_keys_unet(case.model.model, {}),
         "text_encoder": comfy.lora.model_lora_keys_clip(case.clip.cond_stage_model, {}),

@@ -1,0 +1,160 @@
+"""The metadata entries of an erasure's file that are JSON, each writer beside its reader (docs/format.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from .checks import Check
+from .concept import PromptPair, Request, parse_request
+from .container import FileError, number, numbers_of, typed
+from .options import OptionError, Options
+from .report import Report, Residual
+from .solution import LayerRecord, Side, Trial
+
+MAX_SENTENCE = 500
+Entry = Mapping[str, Any]
+
+
+def written_request(request: Request) -> Entry:
+    """The entry `request`."""
+    return {
+        "concepts": [{"text": str(concept), "kind": concept.kind.name} for concept in request.concepts],
+        "preserves": request.preserves,
+        "everyday": request.everyday,
+    }
+
+
+def read_request(value: Entry) -> Request:
+    """The request of the entry `request`."""
+    preserves, everyday = ("\n".join(typed(t, str) for t in typed(value[k], list)) for k in ("preserves", "everyday"))
+    if any(len(typed(c["text"], str)) > MAX_SENTENCE for c in value["concepts"]):
+        raise FileError(f"a concept of its request has more than {MAX_SENTENCE} letters.")
+    concepts = [
+        parse_request(typed(c["text"], str), typed(c["kind"], str), preserves, everyday) for c in value["concepts"]
+    ]
+    if not concepts or any(len(each.concepts) != 1 for each in concepts):
+        raise FileError("its request must name concepts one by one. Save the erasure again.")
+    whole = concepts[0]
+    for each in concepts[1:]:
+        whole = whole.joined(each)
+    return whole
+
+
+def read_options(value: Entry) -> Options:
+    """The options of the entry `options`, which holds `Options.as_dict`."""
+    try:
+        return Options.named(**{name: typed(each, (str, int, float)) for name, each in value.items()})
+    except OptionError as error:
+        raise FileError(f"it was solved with options that this pack does not know: {error} Update ErasePro.") from error
+
+
+def written_measures(report: Report) -> Entry:
+    """The entry `measures`."""
+    return {
+        "leak_training": report.leak_training,
+        "leak_unseen": report.leak_unseen,
+        "leak_unlisted": report.leak_unlisted,
+        "drift": dict(report.drift),
+        "start": report.solution.start,
+        "trials": [asdict(trial) for trial in report.solution.trials],
+        "seconds": round(report.solution.seconds, 2),
+    }
+
+
+def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entry `measures`, as the parts of a Solution and of a Report that it holds."""
+    solution = {
+        "start": typed(value["start"], int),
+        "trials": tuple(Trial(typed(t["start"], int), number(t["leak"]), number(t["drift"])) for t in value["trials"]),
+        "seconds": number(value["seconds"]),
+    }
+    report = {
+        "leak_training": numbers_of(value["leak_training"], concepts),
+        "leak_unseen": numbers_of(value["leak_unseen"], concepts),
+        "leak_unlisted": _leaks(value.get("leak_unlisted", [None] * concepts), concepts),
+        "drift": {typed(name, str): number(moved) for name, moved in value["drift"].items()},
+    }
+    return solution, report
+
+
+def _leaks(values: Any, count: int) -> tuple[float | None, ...]:
+    """One a concept; null where there was nothing to measure."""
+    known = iter(numbers_of([value for value in typed(values, list) if value is not None]))
+    leaks = tuple(None if value is None else next(known) for value in values)
+    if len(leaks) != count:
+        raise ValueError(f"{len(leaks)} leaks where {count} are expected")
+    return leaks
+
+
+def written_layer(report: Report, record: LayerRecord) -> Entry:
+    """One item of the entry `layers`."""
+    left = report.residuals[record.name]
+    return {
+        "side": record.side.value,
+        "name": record.name,
+        "depth": record.depth,
+        "gap": record.gap,
+        "required": record.required,
+        "size": record.size,
+        "rank": record.rank,
+        "condition": record.condition,
+        "residual_kept": left.kept,
+        "residual_all": left.all,
+        "fingerprint": report.fingerprints.get(record.name, ()),
+    }
+
+
+def read_layer(value: Entry) -> LayerRecord:
+    """What a layer needed and got; which mixes of tokens it holds is not in a file."""
+    sides = [side.value for side in Side]
+    if value["side"] not in sides:
+        raise FileError(f"its metadata names a layer on no side of a model; the sides are {', '.join(sides)}.")
+    return LayerRecord(
+        side=Side(value["side"]),
+        name=typed(value["name"], str),
+        depth=typed(value["depth"], int),
+        gap=number(value["gap"]),
+        required=number(value["required"]),
+        size=number(value["size"]),
+        rank=typed(value["rank"], int),
+        condition=math.nan if value["condition"] is None else number(value["condition"]),
+        kept=torch.zeros(0, 0),
+    )
+
+
+def read_residual(value: Entry) -> Residual:
+    """The residual of one item of the entry `layers`."""
+    return Residual(number(value["residual_kept"]), number(value["residual_all"]))
+
+
+def read_fingerprints(values: Sequence[Entry]) -> dict[str, tuple[float, ...]]:
+    """The fingerprints of the entry `layers`, by layer name."""
+    return {value["name"]: numbers_of(value["fingerprint"], 2) for value in values if value["fingerprint"]}
+
+
+def written_check(check: Check) -> Entry:
+    """One item of the entry `checks`."""
+    return {
+        "concept": check.pair.concept,
+        "name": check.pair.target,
+        "template": check.pair.template,
+        "target": check.target.tolist(),
+        "anchor": check.anchor.tolist(),
+    }
+
+
+def read_check(value: Entry, request: Request) -> Check:
+    """The check of one item of the entry `checks`."""
+    index, template = typed(value["concept"], int), typed(value["template"], str)
+    concept = dict(enumerate(request.concepts))[index]
+    if value["name"] not in concept.names or "{}" not in template or len(template) > MAX_SENTENCE:
+        raise FileError("one of its checks is not about its concepts. Save the erasure again.")
+    target, anchor = (torch.tensor([numbers_of(row) for row in typed(value[k], list)]) for k in ("target", "anchor"))
+    if target.ndim != 2 or target.shape != anchor.shape or not target.numel():
+        raise FileError("one of its checks has sketches of different sizes. Save the erasure again.")
+    return Check(PromptPair(template, value["name"], concept.anchor, index), target, anchor)

@@ -1,0 +1,199 @@
+"""The methods of concept erasure, one class each: its columns, its preserves, its solver, and what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import ClassVar
+
+from torch import Tensor
+
+from .align import Alignment, TokenRow, all_positions, content_positions, measured_positions, name_positions
+from .families import Encoder
+from .prompts import Prompts
+from .solve import RightFactor, uce_factor, zero_residual_factor
+
+RTOL = 1e-3
+"""Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
+PRESERVE_TEMPLATES = 4
+"""Sentences in which each preserved name stands."""
+
+
+class Where(str, Enum):
+    """Which weights may change."""
+
+    BOTH = "text encoder and cross-attention"
+    TEXT_ENCODER = "text encoder"
+    CROSS_ATTENTION = "cross-attention"
+
+
+class Preserve(str, Enum):
+    """How preserved names are kept."""
+
+    EXACT = "exact"
+    WEIGHTED = "weighted"
+    OFF = "off"
+
+
+Positions = Callable[[TokenRow], Iterable[int]]
+Places = list[tuple[int, int]]
+"""Row and position of some tokens of a batch."""
+PlacesOf = Callable[[Iterable[str], Positions], Places]
+"""Gives the places of some positions in some prompts."""
+
+
+@dataclass(frozen=True)
+class TokenSource:
+    """What decides which tokens of an encoder are used; the defaults are those of a pooled vector."""
+
+    padding: bool = False
+    """Whether padding is read at all."""
+    causal: bool = True
+    sampled: bool = False
+    """Whether a few padding tokens of the empty prompt stand for all of them."""
+    pooled: bool = False
+    """Whether the encoder's pooled vector is read besides."""
+
+    @classmethod
+    def of(cls, encoder: Encoder, pooled: bool) -> TokenSource:
+        """The tokens of an encoder."""
+        return cls(encoder.padding, encoder.causal, encoder.sampled, pooled)
+
+
+class Method:
+    """How an erasure is computed. Each method is a subclass."""
+
+    name: ClassVar[str]
+    """As shown to the user, and in files."""
+    must_erase: ClassVar[bool] = False
+    """Whether a concept that is left in place is an error."""
+    pooled: ClassVar[bool] = True
+    """Whether layers that read a pooled vector change too."""
+    preserve_sentences: ClassVar[int] = PRESERVE_TEMPLATES
+
+    def where(self, asked: Where) -> Where:
+        """Which weights change when the user asks for some."""
+        return asked
+
+    def sentences(self, asked: int) -> int:
+        """In how many sentences each name is erased when the user asks for a number."""
+        return asked
+
+    def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
+        """The aligned positions of a prompt pair that become columns."""
+        raise NotImplementedError
+
+    def preserved(self, prompts: Prompts, mode: Preserve, source: TokenSource, places: PlacesOf) -> tuple[Places, ...]:
+        """Tokens to hold exactly, and tokens to move as little as possible."""
+        raise NotImplementedError
+
+    def right_factor(
+        self, part: Callable[[str], Tensor], concept: Tensor, *, weight: float, tolerance: float
+    ) -> RightFactor:
+        """Solves for all layers with one input.
+
+        Args:
+            part: gives the input's columns, `[d, n]`, that are `target`, `exact`, `weighted` or `neutral`.
+            concept: `[n]`, which concept each target column belongs to.
+            weight: how much preserved prompts count against everyday prompts, which count 1.
+            tolerance: a direction is corrected while everyday prompts move by less than this share of what is
+                corrected.
+        """
+        raise NotImplementedError
+
+
+class ErasePro(Method):
+    """Zero residual on every aligned token, weighed by everyday prompts (arXiv:2508.04472; docs/method.md)."""
+
+    name = "ErasePro"
+    must_erase = True
+
+    def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
+        return tokens.columns
+
+    def preserved(self, prompts: Prompts, mode: Preserve, source: TokenSource, places: PlacesOf) -> tuple[Places, ...]:
+        """The empty prompt is always exact. What cannot be exact counts in the second list, where it is weighted."""
+        whole = partial(all_positions, padding=source.padding)
+        always = places([""], partial(_sampled, padding=source.padding) if source.sampled else whole)
+        named = places(prompts.preserves, content_positions) if mode is not Preserve.OFF else []
+        near = places([*prompts.anchors, *prompts.related], content_positions)
+        names = places(prompts.names, _exact_positions(source)) if mode is Preserve.EXACT else []
+        return always + names, always + named + near
+
+    def right_factor(
+        self, part: Callable[[str], Tensor], concept: Tensor, *, weight: float, tolerance: float
+    ) -> RightFactor:
+        return zero_residual_factor(
+            part("target"),
+            preserve=part("exact"),
+            weighted=part("weighted"),
+            neutral=part("neutral"),
+            concept=concept,
+            rtol=RTOL,
+            preserve_rtol=RTOL,
+            weight=weight,
+            max_cost=tolerance,
+        )
+
+
+class UCE(Method):
+    """Unified Concept Editing as published: keys and values, one sentence, the last token (arXiv:2308.14761)."""
+
+    name = "UCE"
+    pooled = False
+    preserve_sentences = 1
+    end_tokens: ClassVar[int] = 0
+    """How many end tokens count beside the last token of a name."""
+
+    def where(self, asked: Where) -> Where:
+        return Where.CROSS_ATTENTION
+
+    def sentences(self, asked: int) -> int:
+        return 1
+
+    def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
+        last = (tokens.concept or tokens.suffix)[-1]
+        ends = tokens.suffix[-self.end_tokens :] if self.end_tokens else ()
+        return [*dict.fromkeys((last, *ends))]
+
+    def preserved(self, prompts: Prompts, mode: Preserve, source: TokenSource, places: PlacesOf) -> tuple[Places, ...]:
+        positions = lambda row: range(max(row.end - 1, 0), row.end + self.end_tokens)  # noqa: E731
+        return places(prompts.preserves, positions), []
+
+    def right_factor(
+        self, part: Callable[[str], Tensor], concept: Tensor, *, weight: float, tolerance: float
+    ) -> RightFactor:
+        return uce_factor(part("target"), part("exact"))
+
+
+class UCEWithTemplates(UCE):
+    """The same with as many sentences as ErasePro, the end token, and pooled vectors: a stronger baseline."""
+
+    name = "UCE with templates"
+    pooled = True
+    preserve_sentences = PRESERVE_TEMPLATES
+    end_tokens = 1
+
+    def sentences(self, asked: int) -> int:
+        return asked
+
+
+METHODS: tuple[Method, ...] = (ErasePro(), UCE(), UCEWithTemplates())
+
+
+def _exact_positions(source: TokenSource) -> Positions:
+    """Which tokens of a preserved name are held: the name's own, since what follows it is nearly what follows a target.
+
+    Its pooled vector is its end token, so that is held too where one is read. Where every token depends on all others,
+    the name stays only if the whole row does (docs/decisions/0005, 0010).
+    """
+    if not source.causal:
+        return partial(all_positions, padding=source.padding)
+    return content_positions if source.pooled else name_positions
+
+
+def _sampled(row: TokenRow, *, padding: bool) -> list[int]:
+    """All that stands before the end, and a few padding tokens that stand for the others (docs/decisions/0010)."""
+    return [*range(row.start), *measured_positions(row, padding=padding)]

@@ -1,0 +1,96 @@
+"""Which layers of the text encoders change, from which depth on, and which start depths are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+
+from .families import Encoder
+
+START_DEPTHS = 5
+"""How many start depths are tried, evenly spread over the text encoder."""
+FEW_START_DEPTHS = 3
+"""The same for models with more blocks than `MANY_BLOCKS`, where every trial is what users wait for."""
+MANY_BLOCKS = 24
+
+
+class Schedule(str, Enum):
+    """In which order layers change, and what each of them sees."""
+
+    PROGRESSIVE = "progressive"
+    """From a start depth on, each layer sees what shallower ones became; the start depth is chosen by trial."""
+    JOINT = "joint"
+    """All layers, each on the original features."""
+    DEEP_ONLY = "deep only"
+    """The last block of each text encoder alone."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether deeper layers see what shallower ones became."""
+        return self is not Schedule.JOINT
+
+    def starts(self, encoders: Sequence[Encoder], without_encoders: bool) -> list[int]:
+        """Start depths to try; the depth of the deepest encoder leaves the text encoders alone.
+
+        Args:
+            encoders: those that may change.
+            without_encoders: whether to try leaving them alone as well.
+        """
+        depth = deepest(encoders)
+        if depth == 0 or self is Schedule.JOINT:
+            return [0]
+        if self is Schedule.DEEP_ONLY:
+            return [depth - 1]
+        tries = START_DEPTHS if sum(len(e.blocks) for e in encoders) <= MANY_BLOCKS else FEW_START_DEPTHS
+        spread = torch.linspace(0, depth - 1, min(tries, depth)).round().int().tolist()
+        return spread + ([depth] if without_encoders else [])
+
+
+@dataclass(frozen=True)
+class ScheduledLayer:
+    """One layer of a text encoder that may change, by module names."""
+
+    name: str
+    depth: int
+    """Its block in the encoder."""
+    encoder: str
+    stream: str | None
+    """See `EncoderBlock.stream`; None for queries, keys and values, whose output stands alone."""
+
+
+def deepest(encoders: Sequence[Encoder]) -> int:
+    """Number of blocks of the deepest encoder."""
+    return max((len(encoder.blocks) for encoder in encoders), default=0)
+
+
+def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]:
+    """The layers that a start depth updates.
+
+    Queries, keys and values of the first block that changes, since the block's tokens read each other through them
+    before its last linear can act; and the last linear of every block from there on. A start depth is a depth of the
+    deepest encoder; in others it is the same share of their blocks.
+    """
+    depth, chosen = deepest(encoders), []
+    for encoder in encoders:
+        count = len(encoder.blocks)
+        first = count if start >= depth else round(start * (count - 1) / max(depth - 1, 1))
+        blocks = encoder.blocks[first:]
+        chosen += [ScheduledLayer(name, first, encoder.name, None) for block in blocks[:1] for name in block.qkv]
+        chosen += [ScheduledLayer(b.output, first + i, encoder.name, b.stream) for i, b in enumerate(blocks)]
+    return chosen
+
+
+def all_layers(encoders: Sequence[Encoder]) -> list[ScheduledLayer]:
+    """Every layer that some start depth updates."""
+    return [
+        layer
+        for encoder in encoders
+        for depth, block in enumerate(encoder.blocks)
+        for layer in (
+            *(ScheduledLayer(name, depth, encoder.name, None) for name in block.qkv),
+            ScheduledLayer(block.output, depth, encoder.name, block.stream),
+        )
+    ]

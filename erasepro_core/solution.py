@@ -1,0 +1,74 @@
+"""What a solve gives: the updates, what each layer needed and got, and which start depths were tried."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from torch import Tensor
+
+from .concept import Request
+from .options import Options
+from .update import UpdateSet
+
+
+class Side(str, Enum):
+    """The half of a model that a layer belongs to; the value is what files call it."""
+
+    TEXT_ENCODER = "text_encoder"
+    DIFFUSION_MODEL = "diffusion_model"
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """What one layer needed and got."""
+
+    side: Side
+    name: str
+    depth: int
+    """The block of its encoder; for a linear of the diffusion model the number of blocks in the deepest encoder."""
+    gap: float
+    """`|out_o(target) - out_o(anchor)|` before anything was changed."""
+    required: float
+    """The same after all shallower updates: what was left for this layer to do."""
+    size: float
+    """`|W - W_o|`"""
+    rank: int
+    condition: float
+    kept: Tensor
+    """`[n, rank]`: the mixes of aligned tokens on which the constraint holds exactly."""
+    trim_budget: float = 0.0
+    """See `RightFactor.trim_budget`; 0 where it is not known, as in an erasure from a file."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One start depth that was tried."""
+
+    start: int
+    leak: float
+    """Mean over unseen sentences."""
+    drift: float
+    """Mean over the group of prompts that moved most: preserves, related phrases, anchors, neutral prompts."""
+
+    @property
+    def score(self) -> float:
+        """What the choice of the start depth makes small: the distance from no leak and no drift."""
+        return math.hypot(self.leak, self.drift)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The updates of a solve and how they came about."""
+
+    updates: UpdateSet
+    request: Request
+    options: Options
+    start: int
+    """Depth of the first block that was updated in the deepest text encoder, others by their share of its depth; the
+    number of blocks when the text encoders were left alone."""
+    layers: tuple[LayerRecord, ...]
+    trials: tuple[Trial, ...]
+    seconds: float
+    """How long the solve took."""

@@ -1,0 +1,147 @@
+"""Verification: what an erasure does, measured by encoding again through the live models, after the host's own cast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from .capture import AlignedOutput, CapturedLayer, captured
+from .checks import make_checks
+from .concept import PromptPair
+from .encoded import encode_prompts, matched
+from .measure import Weights, drift, leak, weight_pairs
+from .path import Features, TextPath
+from .plan import Plan, make_plan
+from .probes import unlisted_probes
+from .report import NOT_ERASED, Report, Residual, digest_of
+from .schedule import all_layers
+from .solution import Solution
+
+
+class NotErasedError(ValueError):
+    """A concept that the erasure does not take out; it must never pass for erased."""
+
+
+@torch.no_grad()
+def verify(
+    solution: Solution, original: TextPath, edited: TextPath, fingerprints: Mapping[str, tuple[float, ...]]
+) -> Report:
+    """Measures an erasure in the model that carries it against the model that does not. Both are only read.
+
+    Every prompt of the solve is encoded again through both. Of the solve only the names of the layers and the
+    directions that it claims to hold are used.
+
+    Args:
+        solution: what was solved.
+        original: the model without the erasure.
+        edited: the model with it.
+        fingerprints: of the weights it was solved on, by layer name; see `sketch.fingerprint`.
+    """
+    plan = make_plan(solution.request, solution.options, original)
+    before, after = _outputs(solution, original, plan), _outputs(solution, edited, plan)
+    weights = weight_pairs(original, edited)
+    residuals = _encoder_residuals(solution, before, after)
+    residuals |= _conditioned_residuals(solution, plan, original, before.features, after.features, weights)
+    encoded = plan.encoded(original, before.features), plan.encoded(edited, after.features)
+
+    def leaks(pairs: Sequence[PromptPair]) -> tuple[float, ...]:
+        left = leak(pairs, *encoded, weights, plan.prefixes)
+        return tuple(map(fmean, _by_concept(left, pairs, len(solution.request.concepts))))
+
+    return Report(
+        solution=solution,
+        residuals=residuals,
+        leak_training=leaks(plan.pairs),
+        leak_unseen=leaks(plan.unseen),
+        leak_unlisted=_unlisted(solution, original, edited, weights),
+        drift={name: float(drift(group, *encoded, weights).mean()) for name, group in plan.groups.items()},
+        checks=make_checks(solution.request, original),
+        fingerprints=fingerprints,
+        digest=digest_of(solution, fingerprints),
+    )
+
+
+def require_erased(report: Report) -> None:
+    """Raises NotErasedError for a concept that is left in place, with options that must erase it."""
+    left = report.not_erased()
+    if left and report.solution.options.must_erase:
+        raise NotErasedError(
+            f"not erased: {'; '.join(left)} (leak {max(report.leak_training):.2f}, expected at most {NOT_ERASED}). "
+            "What is preserved leaves no room for it. Preserve less, set preserve to weighted, or choose an anchor "
+            "that is closer to the target."
+        )
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """A model on the batch of a plan."""
+
+    features: Features
+    layers: Mapping[str, AlignedOutput]
+    """Of the updated layers of the text encoders, by name."""
+
+
+def _outputs(solution: Solution, path: TextPath, plan: Plan) -> _Outputs:
+    layers: dict[str, AlignedOutput] = {}
+
+    def on_layer(layer: CapturedLayer, features: Tensor, output: Tensor, aligned: AlignedOutput) -> None:
+        layers[layer.name] = aligned
+
+    updated = [layer for layer in all_layers(path.encoders) if layer.name in solution.updates.text_encoder]
+    with captured(plan.captured(path, updated), on_layer):
+        return _Outputs(path.encode(plan.rows), layers)
+
+
+def _encoder_residuals(solution: Solution, before: _Outputs, after: _Outputs) -> dict[str, Residual]:
+    kept = {record.name: record.kept for record in solution.layers}
+    residuals = {}
+    for name in solution.updates.text_encoder:
+        wanted, gap = before.layers[name].anchor, before.layers[name].anchor - before.layers[name].target
+        residuals[name] = _residual(wanted - after.layers[name].target, gap, kept[name])
+    return residuals
+
+
+def _conditioned_residuals(
+    solution: Solution, plan: Plan, path: TextPath, before: Features, after: Features, weights: Weights
+) -> dict[str, Residual]:
+    kept = {record.name: record.kept for record in solution.layers}
+    residuals = {}
+    for name in solution.updates.diffusion_model:
+        inputs = [text_input for text_input in path.inputs if name in text_input.layers]
+        original, edited = weights[inputs[0].name][name]
+        anchor, target = (plan.take(before, inputs, part).to(original) for part in ("anchor", "target"))
+        wanted = original @ anchor
+        left = wanted - edited @ plan.take(after, inputs, "target").to(edited)
+        residuals[name] = _residual(left, wanted - original @ target, kept[name])
+    return residuals
+
+
+def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
+    kept = kept.to(gap)
+
+    def share(part: Tensor, whole: Tensor) -> float:
+        return float(part.norm() / whole.norm().clamp_min(torch.finfo(whole.dtype).tiny))
+
+    return Residual(share(left @ kept, gap @ kept), share(left, gap))
+
+
+def _by_concept(left: Tensor, pairs: Sequence[PromptPair], count: int) -> list[list[float]]:
+    """The leaks of pairs, for each concept those of its own."""
+    return [[v for pair, v in zip(pairs, left.tolist(), strict=True) if pair.concept == c] for c in range(count)]
+
+
+def _unlisted(solution: Solution, original: TextPath, edited: TextPath, weights: Weights) -> tuple[float | None, ...]:
+    """Leak by concept in forms of its names that are not listed."""
+    pairs = [probe.pair for probe in unlisted_probes(solution.request)]
+    count = len(solution.request.concepts)
+    if not pairs:
+        return (None,) * count
+    pairs, prefixes = matched(original, pairs)
+    prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
+    encoded = encode_prompts(original, prompts), encode_prompts(edited, prompts)
+    left = leak(pairs, *encoded, weights, prefixes)
+    return tuple(fmean(leaks) if leaks else None for leaks in _by_concept(left, pairs, count))

@@ -1,0 +1,28 @@
+"""The only bridge to ComfyUI: prompts in, features and weights out, patches on. Nothing here writes into a weight."""
+
+from .folders import erasure_file, erasure_files, register_folder, save_tensors
+from .live_path import HostPath, encoded_by
+from .patches import ApplyError, with_erasure, without_patches
+from .pictures import picture_or_reason
+from .routes import add_post_route
+from .tokens import PromptError, token_count
+from .weights import WeightError, effective_weight, fingerprints
+
+__all__ = [
+    "ApplyError",
+    "HostPath",
+    "PromptError",
+    "WeightError",
+    "add_post_route",
+    "effective_weight",
+    "encoded_by",
+    "erasure_file",
+    "erasure_files",
+    "fingerprints",
+    "picture_or_reason",
+    "register_folder",
+    "save_tensors",
+    "token_count",
+    "with_erasure",
+    "without_patches",
+]

@@ -1,0 +1,160 @@
+"""The text path of a live MODEL and CLIP: prompts become the features that the diffusion model reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import comfy.model_management
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
+from torch import Tensor, nn
+
+from ...erasepro_core import Encoder, FamilyError, TextInput, family_of
+from ...erasepro_core.capture import hooked
+from ...erasepro_core.path import Features, Rows
+from .tokens import PromptTokenizer, padded
+from .weights import beside_the_weights, effective_weight, refuse_packed
+
+log = logging.getLogger("erasepro")
+
+
+class HostPath:
+    """The text path of a live MODEL and CLIP; erasepro_core.path.TextPath says what each method returns.
+
+    Raises:
+        FamilyError: the two are of no known family, or do not belong together.
+        WeightError: a layer keeps its weight in a quantised form that cannot be read.
+    """
+
+    def __init__(self, model: ModelPatcher, clip: CLIP):
+        self.model, self.clip = model, clip
+        text_keys, model_keys = list(clip.cond_stage_model.state_dict()), list(model.model.state_dict())
+        self.family = family_of(text_keys, model_keys)
+        self.inputs: Sequence[TextInput] = self.family.inputs(text_keys, model_keys)
+        encoders = self.family.encoders(text_keys)
+        self.encoders: Sequence[Encoder] = [self._without_skipped_blocks(encoder) for encoder in encoders]
+        self._tokenizer = PromptTokenizer(clip, self.encoders)
+        self._refuse_packed_weights()
+        self._refuse_other_widths()
+        for reason in self.not_measured():
+            log.warning("%s; ErasePro sees only weights and their patches.", reason)
+
+    def not_measured(self) -> list[str]:
+        """What changes this model at sampling and cannot be measured here."""
+        conditioned = [name for text_input in self.inputs for name in text_input.layers]
+        text_layers = [key.rpartition(".")[0] for key in self.clip.cond_stage_model.state_dict()]
+        return [
+            *beside_the_weights(self.model, conditioned, "MODEL"),
+            *beside_the_weights(self.clip.patcher, text_layers, "CLIP"),
+        ]
+
+    def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
+        return [self._tokenizer.rows(prompt, emphasis) for prompt in prompts]
+
+    def encode(self, rows: Sequence[Rows]) -> Features:
+        outputs: dict[str, Tensor] = {}
+
+        def on_output(encoder: Encoder, _: object, output: Any) -> None:
+            outputs[encoder.name] = output[0]
+            if output[1] is not None:
+                outputs[encoder.pooled] = output[1][:, None]
+
+        # The host splits a long prompt into rows and encodes them in one forward pass; all our rows go in that way. The
+        # outputs are taken from each encoder, because the host returns the pooled vector of the first row only.
+        tokens: dict[str, Any] = {key: [] for key in self.clip.tokenize("")}
+        with ExitStack() as stack:
+            for encoder in self.encoders:
+                module, encoder_rows = self.module(encoder.name), [row[encoder.name] for row in rows]
+                tokens[encoder.tokens] = padded(encoder_rows, module)
+                if len({len(row.ids) for row in encoder_rows}) > 1:
+                    stack.enter_context(_padding_masked(module))
+            hooks = {self.module(encoder.name): partial(on_output, encoder) for encoder in self.encoders}
+            stack.enter_context(hooked(hooks, {}))
+            self.clip.encode_from_tokens(tokens)
+        # If words are emphasised, the host encodes one more row, and writes the emphasis into the encoder's output.
+        outputs = {name: output[: len(rows)] for name, output in outputs.items()}
+        return {text_input.name: self._features(text_input, outputs) for text_input in self.inputs}
+
+    def module(self, name: str) -> nn.Module:
+        return self.clip.cond_stage_model.get_submodule(name)
+
+    def conditioned(self, text_input: TextInput) -> Iterator[tuple[str, Tensor]]:
+        for name in text_input.layers:
+            yield name, effective_weight(self.model, f"{name}.weight")
+
+    def _without_skipped_blocks(self, encoder: Encoder) -> Encoder:
+        """The encoder without the last blocks, where clip skip or the family's default leaves them unused."""
+        count = len(encoder.blocks)
+        if any(encoder.pooled in text_input.parts for text_input in self.inputs):
+            return encoder  # the pooled vector comes from the last block even with clip skip
+        layer, index, _ = cast(Any, self.module(encoder.name)).options_default
+        if self.clip.layer_idx is not None:
+            layer, index = ("hidden" if abs(self.clip.layer_idx) <= count else "last"), self.clip.layer_idx
+        if layer != "hidden":
+            return encoder
+        return replace(encoder, blocks=encoder.blocks[: index + 1 if index >= 0 else count + index + 1])
+
+    def _features(self, text_input: TextInput, outputs: Mapping[str, Tensor]) -> Tensor:
+        """The features that the layers of an input read, concatenated in the same order as in the host."""
+        device = comfy.model_management.get_torch_device()
+        like = outputs[text_input.source]
+        parts = [like.new_zeros(*like.shape[:2], p) if isinstance(p, int) else outputs[p] for p in text_input.parts]
+        features = torch.cat(parts, dim=-1).to(device, torch.float32)
+        width = self._layer_width(text_input)
+        features = nn.functional.pad(features, (0, width - features.shape[-1]))
+        return features if text_input.norm is None else self._normed(features, text_input.norm)
+
+    def _normed(self, features: Tensor, name: str) -> Tensor:
+        """The features after an RMS norm of the diffusion model."""
+        weight = effective_weight(self.model, f"{name}.weight")
+        return nn.functional.rms_norm(features, weight.shape, weight, self.model.model.get_submodule(name).eps)
+
+    def _layer_width(self, text_input: TextInput) -> int:
+        """How many values of a token the layers of an input read."""
+        return cast(Any, self.model.model.get_submodule(text_input.layers[0])).in_features
+
+    def _refuse_packed_weights(self) -> None:
+        """Raises WeightError for a layer of MODEL or CLIP whose weight cannot be read."""
+        layers = [name for text_input in self.inputs for name in text_input.layers]
+        blocks = [block for encoder in self.encoders for block in encoder.blocks]
+        linears = [name for block in blocks for name in (*block.qkv, block.output)]
+        sides = (self.model.model, layers, "MODEL"), (self.clip.cond_stage_model, linears, "CLIP")
+        for root, names, side in sides:
+            for name in names:
+                refuse_packed(root.get_submodule(name), name, side)
+
+    def _refuse_other_widths(self) -> None:
+        """Raises FamilyError if the CLIP's features and the MODEL's layers have different widths."""
+        widths = {e.name: cast(Any, self.module(e.blocks[0].qkv[0])).in_features for e in self.encoders}
+        widths |= {encoder.pooled: widths[encoder.name] for encoder in self.encoders}
+        for text_input in self.inputs:
+            given = sum(part if isinstance(part, int) else widths[part] for part in text_input.parts)
+            read = self._layer_width(text_input)
+            if given > read or (given < read and not text_input.filled):
+                raise FamilyError(
+                    f"this CLIP ({', '.join(e.name for e in self.encoders)}) gives features of {given} values, but "
+                    f"{text_input.layers[0]} of this MODEL reads {read}. Connect MODEL and CLIP of one checkpoint, "
+                    "with all of its text encoders. Nothing was changed."
+                )
+
+
+@contextmanager
+def _padding_masked(encoder: Any) -> Iterator[None]:
+    """Makes an encoder mask the padding, so that a row's features do not depend on the rows beside it."""
+    before, encoder.enable_attention_masks = encoder.enable_attention_masks, True
+    try:
+        yield
+    finally:
+        encoder.enable_attention_masks = before
+
+
+def encoded_by(clip: CLIP, text: str, conditioning: list[Any]) -> bool:
+    """Whether a conditioning is what this CLIP makes of a text."""
+    given, expected = conditioning[0][0], cast(Tensor, clip.encode_from_tokens(clip.tokenize(text)))
+    return given.shape == expected.shape and torch.allclose(given.cpu(), expected.cpu(), rtol=1e-2, atol=1e-3)

@@ -1,0 +1,99 @@
+"""Prompts as rows of tokens, made by the host's own tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any, cast
+
+from comfy.sd import CLIP
+from comfy.sd1_clip import SDTokenizer
+from torch import nn
+
+from ...erasepro_core import Encoder, TokenRow
+from ...erasepro_core.align import POOLED_ROW
+from ...erasepro_core.path import Rows
+
+HostTokens = list[list[tuple[int, float]]]
+"""Tokens as the host's tokenizers give them and its encoders take them: rows of (id, weight)."""
+
+
+class PromptError(ValueError):
+    """A prompt that does not fit into one chunk of tokens."""
+
+
+class PromptTokenizer:
+    """Makes one row of tokens for each text encoder of a CLIP."""
+
+    def __init__(self, clip: CLIP, encoders: Sequence[Encoder]):
+        self._clip, self._encoders = clip, encoders
+        self._frames = {encoder.name: self._frame(encoder) for encoder in encoders}
+
+    def rows(self, prompt: str, emphasis: bool) -> Rows:
+        """The prompt's rows by encoder.
+
+        Raises:
+            PromptError: the prompt does not fit into one chunk.
+        """
+        tokens = self._clip.tokenize(prompt if emphasis else _without_emphasis(prompt))
+        rows = {encoder.name: self._row(prompt, encoder, tokens[encoder.tokens]) for encoder in self._encoders}
+        return rows | {encoder.pooled: POOLED_ROW for encoder in self._encoders}
+
+    def _row(self, prompt: str, encoder: Encoder, chunks: HostTokens) -> TokenRow:
+        tokenizer, (lead, tail) = self._tokenizer(encoder), self._frames[encoder.name]
+        if len(chunks) > 1:
+            raise PromptError(
+                f"{prompt!r} has {_count_words(tokenizer, chunks)} tokens; a concept and its sentence must fit into "
+                f"one chunk of {tokenizer.max_length}. Shorten the name, its alias or its anchor."
+            )
+        ids, weights = zip(*chunks[0], strict=True)
+        end = len(ids) - tail if tokenizer.end_token is None else ids.index(tokenizer.end_token, lead)
+        # Masked padding that no layer reads would be most of the work (512 tokens a prompt for Wan), so it is cut off.
+        masked = cast(Any, self._clip.cond_stage_model.get_submodule(encoder.name)).enable_attention_masks
+        length = end + tail if masked and not encoder.padding else len(ids)
+        return TokenRow(ids[:length], lead, end, tail, weights[:length])
+
+    def _frame(self, encoder: Encoder) -> tuple[int, int]:
+        """How many tokens the host puts before the words and after them: BOS, EOS, a template."""
+        tokenizer = self._tokenizer(encoder)
+        if tokenizer.end_token is not None:
+            return tokenizer.tokens_start, 1
+        empty, some = ([token for token, _ in self._clip.tokenize(text)[encoder.tokens][0]] for text in ("", "a"))
+        lead = next((i for i, (x, y) in enumerate(zip(empty, some, strict=False)) if x != y), len(empty))
+        return lead, len(empty) - lead
+
+    def _tokenizer(self, encoder: Encoder) -> Any:
+        """The host's tokenizer of one encoder."""
+        outer = self._clip.tokenizer
+        return getattr(outer, encoder.name, None) or getattr(outer, f"clip_{encoder.name}")
+
+
+def padded(rows: Sequence[TokenRow], encoder: nn.Module) -> HostTokens:
+    """The rows, each padded to the length of the longest one, as the host's encoder takes them."""
+    pad = cast(Any, encoder).special_tokens.get("pad", 0)
+    length = max(len(row.ids) for row in rows)
+    return [[*zip(row.ids, row.weights, strict=True), *[(pad, 1.0)] * (length - len(row.ids))] for row in rows]
+
+
+def _without_emphasis(prompt: str) -> str:
+    """The prompt with its parentheses escaped: emphasis is no part of a concept."""
+    plain = prompt.replace(r"\(", "(").replace(r"\)", ")")
+    return plain.replace("(", r"\(").replace(")", r"\)")
+
+
+@lru_cache(maxsize=4096)
+def token_count(phrase: str) -> int:
+    """How many tokens CLIP makes of a phrase, without start and end. Text encoders of another kind differ a little."""
+    tokenizer = _clip_tokenizer()
+    return _count_words(tokenizer, tokenizer.tokenize_with_weights(phrase, disable_weights=True))
+
+
+def _count_words(tokenizer: Any, chunks: HostTokens) -> int:
+    """How many tokens of a tokenized prompt are neither start, end nor padding."""
+    frame = (tokenizer.start_token, tokenizer.end_token)
+    return sum(token not in frame for chunk in chunks for token, _ in chunk)
+
+
+@cache
+def _clip_tokenizer() -> SDTokenizer:
+    return SDTokenizer()
