@@ -3,7 +3,7 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test test-browser lint format bench-quality bench-size train-mini locales thumbnails ui setup browser clean
+.PHONY: demo test test-browser lint format bench-quality bench-size bench-words train-mini train-words locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
@@ -26,12 +26,18 @@ format: setup
 bench-quality: setup # the full table, 100 images a cell, in build/bench
 	$(run) -m benchmarks.quality
 
+bench-words: setup # erasures behind a pretrained text encoder, in build/bench; QUICK=1 takes minutes
+	$(run) -m benchmarks.words
+
 bench-size: setup # time and peak memory at the real shapes of SD1.5 and SDXL, random weights; SDXL needs 14 GB
 	$(run) -m benchmarks.real_size sd1
 	$(run) -m benchmarks.real_size sdxl
 
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
+
+train-words: setup # train the model of real words again, about an hour on 2 cores
+	$(run) -m tests.words.train
 
 locales: setup # locales/en anew from the nodes' own texts, after a change to a schema
 	$(run) -m tests.host.locales

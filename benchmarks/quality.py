@@ -15,9 +15,10 @@ pack.comfy_on_cpu()
 
 import torch  # noqa: E402
 
-from erasepro_core import Options, Request, parse_request, solve_request, verify  # noqa: E402
+from erasepro_core import Options, Request, solve_request, verify  # noqa: E402
 from tests.mini import model  # noqa: E402
 from tests.mini.erased import Evaluation, Subject  # noqa: E402
+from tests.mini.request import mini_request  # noqa: E402
 from tests.mini.tasks import TASKS, Task, everyday  # noqa: E402
 
 host = pack.module("nodes.host")
@@ -31,7 +32,7 @@ METHODS = {
 def request_of(task: Task) -> Request:
     """The task as Define Concepts nodes would state it."""
     preserve, prompts = "\n".join(task.preserve), "\n".join(everyday())
-    requests = [parse_request(edit.line, edit.kind, preserve, prompts) for edit in task.edits]
+    requests = [mini_request(edit.line, edit.kind, preserve, prompts) for edit in task.edits]
     whole = requests[0]
     for other in requests[1:]:
         whole = whole.joined(other)

@@ -17,22 +17,23 @@ from tests import pack
 
 pack.comfy_on_cpu()
 
-from erasepro_core import Options, Report, parse_request  # noqa: E402
+from erasepro_core import Options, Report  # noqa: E402
 from erasepro_core.audit import audit, guard  # noqa: E402
 from erasepro_core.encoded import encode_prompts, matched  # noqa: E402
 from erasepro_core.measure import leak, weight_pairs  # noqa: E402
 from tests.host.graphs import TEMPLATES  # noqa: E402
 from tests.host.lora import baked, merged, with_random_lora  # noqa: E402
 from tests.mini import model as mini_model  # noqa: E402
+from tests.mini.request import mini_request  # noqa: E402
 from tests.mini.sample import sample  # noqa: E402
 
-CIRCLE = parse_request("circle | disc -> square", "object", "triangle\nring")
-HEART = parse_request("heart | valentine -> triangle", "object", "moon\nring")
-BARE = parse_request("bare robot | uncovered robot | robot without a coat -> robot wearing a coat", "explicit content")
+CIRCLE = mini_request("circle | disc -> square", "object", "triangle\nring")
+HEART = mini_request("heart | valentine -> triangle", "object", "moon\nring")
+BARE = mini_request("bare robot | uncovered robot | robot without a coat -> robot wearing a coat", "explicit content")
 KINDS = {
     "object": CIRCLE,
-    "style": parse_request("Turner | glowing -> art", "style"),
-    "person": parse_request("Ada -> a robot", "person"),
+    "style": mini_request("Turner | glowing -> art", "style"),
+    "person": mini_request("Ada -> a robot", "person"),
     "explicit content": BARE,
 }
 QUICK = Options(templates=TEMPLATES)

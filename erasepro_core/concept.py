@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from .kinds import KINDS, Kind
 from .phrase import clean, key, mentions
 
 ARROW = "->"
+FIRST = 4
+"""How many of the built-in sentences cover all registers."""
+HOLD_OUT = 5
+"""Of own sentences that replace the built-in ones, the fifth, tenth and so on are held out."""
 
 
 class ConceptError(ValueError):
@@ -32,6 +36,27 @@ class Concept:
     anchor: str
     """What the model shall understand instead."""
     kind: Kind
+    sentences: tuple[str, ...] = ()
+    """The user's own sentences with one `{}`, solved on before the built-in ones."""
+    only_own: bool = False
+    """Whether they replace the built-in ones. Then every fifth is not solved on: leak is measured there."""
+
+    def templates(self, long: bool = False) -> list[str]:
+        """Sentences to solve on, the most useful first.
+
+        Args:
+            long: whether the text encoders read long prompts.
+        """
+        if self.only_own:
+            return [sentence for n, sentence in enumerate(self.sentences, start=1) if n % HOLD_OUT]
+        first, rest = self.kind.templates[:FIRST], self.kind.templates[FIRST:]
+        return [*self.sentences, *first, *(self.kind.long_templates if long else ()), *rest]
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Sentences that are never solved on."""
+        held_out = self.sentences[HOLD_OUT - 1 :: HOLD_OUT] if self.only_own else ()
+        return held_out or self.kind.unseen
 
     def __str__(self) -> str:
         return f"{' | '.join(self.names)} {ARROW} {self.anchor}"
@@ -84,20 +109,30 @@ class Request:
     everyday: tuple[str, ...] = ()
     """Prompts as the model is really used, beside the pack's own: the update is made small on them."""
 
-    def pairs(self, templates: int) -> list[PromptPair]:
-        """Prompt pairs to solve on, up to `templates` sentences for each name."""
-        return self._pairs(lambda kind: self.without_targets(kind.templates)[:templates])
+    def pairs(self, templates: int, long: bool = False) -> list[PromptPair]:
+        """Prompt pairs to solve on, up to `templates` sentences for each name.
+
+        Raises:
+            ConceptError: every sentence of a concept mentions a target.
+        """
+        return self._pairs(lambda concept: self._solved_on(concept, templates, long))
 
     def unseen_pairs(self, sentences: int | None = None) -> list[PromptPair]:
         """Prompt pairs in sentences that are never solved on, all of them or the first few."""
-        return self._pairs(lambda kind: self.without_targets(kind.unseen)[:sentences])
+        return self._pairs(lambda concept: self.without_targets(concept.unseen)[:sentences])
 
-    def _pairs(self, templates: Callable[[Kind], list[str]]) -> list[PromptPair]:
+    def _solved_on(self, concept: Concept, templates: int, long: bool) -> list[str]:
+        found = self.without_targets(concept.templates(long))[:templates]
+        if not found:
+            raise ConceptError(f"every sentence for {concept} names something that is erased. Add others.")
+        return found
+
+    def _pairs(self, templates: Callable[[Concept], list[str]]) -> list[PromptPair]:
         return [
             PromptPair(template, name, concept.anchor, index)
             for index, concept in enumerate(self.concepts)
             for name in concept.names
-            for template in templates(concept.kind)
+            for template in templates(concept)
         ]
 
     def without_targets(self, sentences: Iterable[str]) -> list[str]:
@@ -112,17 +147,27 @@ class Request:
         return checked(Request(self.concepts + other.concepts, tuple(preserves), tuple(everyday)))
 
 
-def parse_request(text: str, kind: str, preserve: str = "", everyday: str = "") -> Request:
+def parse_request(
+    text: str, kind: str, preserve: str = "", everyday: str = "", sentences: str = "", only_own: bool = False
+) -> Request:
     """Reads `target | alias -> anchor`, one concept a line; names to preserve and everyday prompts, one a line.
 
     Commas belong to a concept. Blank lines and lines that start with `#` are ignored. A line without an arrow takes
     the default anchor of its kind.
 
+    Args:
+        sentences: sentences to solve on, one a line, each with one `{}` where a name stands.
+        only_own: whether they replace the built-in sentences.
+
     Raises:
         ConceptError: naming the line, what stands there and what was expected.
     """
     of_kind = kind_named(kind)
-    concepts = tuple(_parse_line(number, line, of_kind) for number, line in _lines(text))
+    own = parse_sentences(sentences)
+    if only_own and not own:
+        raise ConceptError("the built-in sentences are switched off, but there are none of your own. Write some.")
+    parsed = (_parse_line(number, line, of_kind) for number, line in _lines(text))
+    concepts = tuple(replace(concept, sentences=own, only_own=only_own) for concept in parsed)
     if not concepts:
         raise ConceptError(
             f"the concept text is empty. Write one concept a line, for example: Van Gogh {ARROW} an artist"
@@ -131,6 +176,18 @@ def parse_request(text: str, kind: str, preserve: str = "", everyday: str = "") 
         tuple(dict.fromkeys(clean(line) for _, line in _lines(each))) for each in (preserve, everyday)
     )
     return checked(Request(concepts, preserves, prompts))
+
+
+def parse_sentences(text: str) -> tuple[str, ...]:
+    """Sentences, one a line; raises ConceptError for one without a single `{}`."""
+    found = tuple(dict.fromkeys(clean(line) for _, line in _lines(text)))
+    for sentence in found:
+        if sentence.count("{}") != 1:
+            raise ConceptError(
+                f"the sentence {sentence!r} has {sentence.count('{}')} places for a name. Write {{}} once, where the "
+                "name stands."
+            )
+    return found
 
 
 def checked(request: Request) -> Request:
@@ -177,11 +234,6 @@ def unlisted_forms(concept: Concept) -> dict[str, str]:
     known = {name.casefold() for name in (*concept.names, concept.anchor)}
     forms = {name: concept.kind.unlisted_form(name) for name in concept.names}
     return {name: form for name, form in forms.items() if form.casefold() not in known}
-
-
-def in_sentences(names: Iterable[str], templates: Sequence[str]) -> list[str]:
-    """Each name in each sentence."""
-    return [template.replace("{}", name) for name in names for template in templates]
 
 
 def _lines(text: str) -> list[tuple[int, str]]:

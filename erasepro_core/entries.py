@@ -10,33 +10,44 @@ from typing import Any
 import torch
 
 from .checks import Check
-from .concept import PromptPair, Request, parse_request
+from .concept import Concept, PromptPair, Request, parse_request
 from .container import FileError, number, numbers_of, typed
 from .options import OptionError, Options
 from .report import Report, Residual
 from .solution import LayerRecord, Side, Trial
 
 MAX_SENTENCE = 500
+MAX_SENTENCES = 100_000
+"""Letters of all own sentences of a concept."""
 Entry = Mapping[str, Any]
 
 
 def written_request(request: Request) -> Entry:
     """The entry `request`."""
     return {
-        "concepts": [{"text": str(concept), "kind": concept.kind.name} for concept in request.concepts],
+        "concepts": [_written_concept(concept) for concept in request.concepts],
         "preserves": request.preserves,
         "everyday": request.everyday,
     }
 
 
+def _written_concept(concept: Concept) -> Entry:
+    own = {"sentences": concept.sentences, "only_own": concept.only_own} if concept.sentences else {}
+    return {"text": str(concept), "kind": concept.kind.name, **own}
+
+
+def _read_concept(value: Entry, preserves: str, everyday: str) -> Request:
+    sentences = "\n".join(typed(each, str) for each in typed(value.get("sentences", []), list))
+    if len(typed(value["text"], str)) > MAX_SENTENCE or len(sentences) > MAX_SENTENCES:
+        raise FileError(f"a concept of its request has more than {MAX_SENTENCE} letters, or too many sentences.")
+    only_own = value.get("only_own", False) is True
+    return parse_request(value["text"], typed(value["kind"], str), preserves, everyday, sentences, only_own)
+
+
 def read_request(value: Entry) -> Request:
     """The request of the entry `request`."""
     preserves, everyday = ("\n".join(typed(t, str) for t in typed(value[k], list)) for k in ("preserves", "everyday"))
-    if any(len(typed(c["text"], str)) > MAX_SENTENCE for c in value["concepts"]):
-        raise FileError(f"a concept of its request has more than {MAX_SENTENCE} letters.")
-    concepts = [
-        parse_request(typed(c["text"], str), typed(c["kind"], str), preserves, everyday) for c in value["concepts"]
-    ]
+    concepts = [_read_concept(concept, preserves, everyday) for concept in value["concepts"]]
     if not concepts or any(len(each.concepts) != 1 for each in concepts):
         raise FileError("its request must name concepts one by one. Save the erasure again.")
     whole = concepts[0]
@@ -60,6 +71,7 @@ def written_measures(report: Report) -> Entry:
         "leak_unseen": report.leak_unseen,
         "leak_unlisted": report.leak_unlisted,
         "drift": dict(report.drift),
+        "moved": report.moved,
         "start": report.solution.start,
         "trials": [asdict(trial) for trial in report.solution.trials],
         "seconds": round(report.solution.seconds, 2),
@@ -78,6 +90,7 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
         "leak_unseen": numbers_of(value["leak_unseen"], concepts),
         "leak_unlisted": _leaks(value.get("leak_unlisted", [None] * concepts), concepts),
         "drift": {typed(name, str): number(moved) for name, moved in value["drift"].items()},
+        "moved": {typed(group, str): _moved(moved) for group, moved in value.get("moved", {}).items()},
     }
     return solution, report
 
@@ -89,6 +102,10 @@ def _leaks(values: Any, count: int) -> tuple[float | None, ...]:
     if len(leaks) != count:
         raise ValueError(f"{len(leaks)} leaks where {count} are expected")
     return leaks
+
+
+def _moved(values: Any) -> tuple[tuple[str, float], ...]:
+    return tuple((typed(name, str)[:MAX_SENTENCE], number(drift)) for name, drift in typed(values, list))
 
 
 def written_layer(report: Report, record: LayerRecord) -> Entry:

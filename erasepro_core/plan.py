@@ -15,6 +15,7 @@ from .concept import ConceptError, PromptPair, Request
 from .encoded import Encoded, Prefixes, aligned, by_prompt, matched
 from .families import TextInput
 from .methods import Places, Positions, TokenSource
+from .neighbours import Neighbour
 from .options import Options
 from .path import Features, Rows, TextPath
 from .prompts import Prompts, unique
@@ -46,8 +47,8 @@ class Plan:
     """By encoder, and by pooled vector."""
     pairs: tuple[PromptPair, ...]
     unseen: tuple[PromptPair, ...]
-    groups: Mapping[str, tuple[str, ...]]
-    """Prompts whose drift is measured, by name of the group."""
+    groups: Mapping[str, Mapping[str, str]]
+    """Prompts whose drift is measured, by name of the group; each with what it is about."""
     prefixes: Prefixes
 
     @property
@@ -82,7 +83,7 @@ class Plan:
         ]
 
 
-def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
+def make_plan(request: Request, options: Options, path: TextPath, neighbours: Sequence[Neighbour]) -> Plan:
     """Lays out every prompt of a solve as one batch.
 
     Raises:
@@ -90,10 +91,10 @@ def make_plan(request: Request, options: Options, path: TextPath) -> Plan:
         ValueError: a prompt does not fit into one chunk.
     """
     method = options.method
-    pairs = request.pairs(method.sentences(options.templates))
+    pairs = request.pairs(method.sentences(options.templates), path.family.long_prompts)
     both, prefixes = matched(path, [*pairs, *request.unseen_pairs()])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
-    prompts = Prompts(request, pairs, unseen, method.preserve_sentences)
+    prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, path.family.long_prompts)
     edited, anchors = prompts.edited(), unique(pair.anchor_prompt for pair in pairs)
     rows = path.tokenize([*edited, *anchors])
     row_of = {prompt: index for index, prompt in enumerate(edited)}

@@ -16,6 +16,7 @@ from .encoded import Encoded
 from .families import POOLED, Encoder, TextInput
 from .measure import WeightPair, Weights, drift, leak, stand_in_weight
 from .methods import Where
+from .neighbours import find_neighbours
 from .options import Options
 from .path import Features, TextPath
 from .plan import Plan, Tokens, make_plan
@@ -48,7 +49,8 @@ def solve_request(
         ConceptError, SolveError, ValueError: nothing was changed.
     """
     began = time.perf_counter()
-    plan = make_plan(request, options, path)
+    neighbours = find_neighbours(request, path)
+    plan = make_plan(request, options, path, neighbours)
     where = options.method.where(options.where)
     encoders = list(path.encoders) if where is not Where.CROSS_ATTENTION else []
     groups = _edited_inputs(path, options) if where is not Where.TEXT_ENCODER else []
@@ -66,6 +68,7 @@ def solve_request(
         layers=(*best.records, *records),
         trials=tuple(attempt.trial for attempt in attempts),
         seconds=time.perf_counter() - began,
+        neighbours=neighbours,
     )
 
 
@@ -195,7 +198,7 @@ class _Solve:
     def _trial(self, start: int, edited: Encoded) -> Trial:
         before, weights, plan = self.original.encoded, self.original.weights, self.plan
         left = float(leak(plan.unseen, before, edited, weights, plan.prefixes).mean())
-        moved = [float(drift(group, before, edited, weights).mean()) for group in plan.groups.values()]
+        moved = [float(drift(list(group), before, edited, weights).mean()) for group in plan.groups.values()]
         return Trial(start, left, max(moved))
 
     def text_conditioned(self, best: _Attempt) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:

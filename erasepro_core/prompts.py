@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 
-from .concept import PromptPair, Request, in_sentences, related_phrases
-from .neutral import FIT_PROMPTS, PROBE_PROMPTS
+from .concept import FIRST, PromptPair, Request, related_phrases
+from .neighbours import Neighbour, fitted, probed
+from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS
 
 
 class Prompts:
@@ -15,33 +17,69 @@ class Prompts:
         request: what to erase and to preserve.
         pairs: the prompt pairs it is solved on.
         unseen: the prompt pairs on which leak is measured.
+        neighbours: names that must not move.
         sentences: in how many sentences each preserved name stands.
+        long: whether the text encoders read long prompts.
     """
 
-    def __init__(self, request: Request, pairs: Sequence[PromptPair], unseen: Sequence[PromptPair], sentences: int):
-        known = [request.without_targets(concept.kind.templates) for concept in request.concepts]
+    def __init__(
+        self,
+        request: Request,
+        pairs: Sequence[PromptPair],
+        unseen: Sequence[PromptPair],
+        neighbours: Sequence[Neighbour],
+        sentences: int,
+        long: bool = False,
+    ):
+        known = [request.without_targets(concept.templates()) for concept in request.concepts]
         few = unique(template for templates in known for template in templates[:sentences])
         many = unique(template for templates in known for template in templates)
         related = unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
         self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
         self.anchors = unique(pair.anchor_prompt for pair in pairs)
         self.unseen_anchors = unique(pair.anchor_prompt for pair in unseen)
-        self.preserves = in_sentences(request.preserves, few)
+        self.preserves = _in_sentences(request.preserves, few)
         self.names = list(request.preserves)
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
-        self.related = request.without_targets(in_sentences(related, many))
-        self.fit = request.without_targets((*FIT_PROMPTS, *request.everyday))
+        self.related = _stays(request, _in_sentences(related, many))
+        everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *request.everyday
+        near = _each_in_one(fitted(neighbours), [concept.templates()[:FIRST] for concept in request.concepts])
+        self.fit = request.without_targets((*everyday, *near))
+        held_out = _each_in_one(probed(neighbours), [concept.unseen for concept in request.concepts])
+        self.neighbours = _stays(request, held_out)
         self.probes = request.without_targets(PROBE_PROMPTS)
 
     def edited(self) -> list[str]:
         """All that the updates act on, the empty prompt first; only the anchors' own rows stand behind these."""
-        stays = [*self.unseen_anchors, *self.preserves, *self.related]
+        stays = [*self.unseen_anchors, *self.preserves, *self.related, *self.neighbours]
         return unique(["", *self.targets, *self.anchors, *stays, *self.fit, *self.probes])
 
-    def groups(self) -> Mapping[str, tuple[str, ...]]:
-        """Prompts whose drift is measured, by name of the group; no group is empty."""
-        named = {"preserves": self.preserves, "related": self.related, "anchors": self.unseen_anchors}
-        return {name: tuple(group) for name, group in {**named, "neutral": self.probes}.items() if group}
+    def groups(self) -> Mapping[str, Mapping[str, str]]:
+        """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""
+        named = {
+            "preserves": self.preserves,
+            "related": self.related,
+            "neighbours": self.neighbours,
+            "anchors": dict(zip(self.unseen_anchors, self.unseen_anchors, strict=True)),
+            "neutral": dict(zip(self.probes, self.probes, strict=True)),
+        }
+        return {name: group for name, group in named.items() if group}
+
+
+def _in_sentences(names: Iterable[str], templates: Sequence[str]) -> dict[str, str]:
+    """Each name in each sentence, by the sentence."""
+    return {template.replace("{}", name): name for name in names for template in templates}
+
+
+def _each_in_one(neighbours: Sequence[Neighbour], templates: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Each neighbour in one sentence of its concept, in turn, by the sentence."""
+    turns = [cycle(of_concept) for of_concept in templates]
+    return {next(turns[each.concept]).replace("{}", each.name): each.name for each in neighbours}
+
+
+def _stays(request: Request, prompts: Mapping[str, str]) -> dict[str, str]:
+    """Those of the prompts that mention no target."""
+    return {prompt: prompts[prompt] for prompt in request.without_targets(prompts)}
 
 
 def unique(prompts: Iterable[str]) -> list[str]:

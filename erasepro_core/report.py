@@ -18,6 +18,10 @@ NOT_ERASED = 0.5
 """A concept with more leak than this on its own training sentences counts as not erased."""
 
 
+MOVED = 0.2
+"""A name that was to stay and drifts further than this is warned of."""
+
+
 @dataclass(frozen=True)
 class Residual:
     """What is left of one layer's gap, as a share of the gap before anything was changed."""
@@ -43,6 +47,8 @@ class Report:
     """By concept, mean over forms of its names that are not listed, such as plurals; None where all are."""
     drift: Mapping[str, float]
     """Mean by group of prompts that should not have moved."""
+    moved: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+    """The names that moved most and how far, by group: preserves, related phrases, neighbours."""
     checks: tuple[Check, ...] = ()
     """Where the targets stood before: leak can be measured against them in any live model."""
     fingerprints: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -80,11 +86,25 @@ class Report:
                 )
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
+        lines += [f"moved most, {name}: {_listed(moved)}" for name, moved in self.moved.items() if moved]
+        lines += self.warnings()
         lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
         size = solution.updates.nbytes() / 1e6
         lines.append(f"{size:.2f} MB, solved in {solution.seconds:.1f} s")
         lines.append(f"digest {self.digest}")
         return "\n".join(lines)
+
+    def warnings(self) -> list[str]:
+        """What moved further than pictures forgive, although it was to stay."""
+        lines = []
+        for group, moved in self.moved.items():
+            far = [each for each in moved if not each[1] <= MOVED]
+            if far:
+                lines.append(
+                    f"MOVED, {group}: {_listed(far)}. Pictures of these may change. Choose an anchor that is closer to "
+                    "the target, or erase fewer names at once."
+                )
+        return lines
 
     def _where(self) -> str:
         depths = {record.depth for record in self.solution.layers}
@@ -126,6 +146,8 @@ class Report:
                 "unlisted": list(self.leak_unlisted),
             },
             "drift": dict(self.drift),
+            "moved": {group: [list(each) for each in moved] for group, moved in self.moved.items()},
+            "warnings": self.warnings(),
             "residual_max": self.residual_max,
             "seconds": solution.seconds,
             "layers": [
@@ -134,6 +156,10 @@ class Report:
             ],
         }
         return plain(values)
+
+
+def _listed(moved: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {drift:.3f}" for name, drift in moved)
 
 
 def digest_of(solution: Solution, fingerprints: Mapping[str, Sequence[float]]) -> str:
@@ -148,10 +174,11 @@ def digest_of(solution: Solution, fingerprints: Mapping[str, Sequence[float]]) -
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    """The request in the form that digests are of, which never changes."""
+    """The request in the form that digests are of; what a user does not use adds nothing to it."""
     kind_parts = "name", "default_anchor", "templates", "unseen"
     concepts = [
         {"names": c.names, "anchor": c.anchor, "kind": {part: getattr(c.kind, part) for part in kind_parts}}
+        | ({"sentences": c.sentences, "only_own": c.only_own} if c.sentences else {})
         for c in request.concepts
     ]
     return {"concepts": concepts, "preserves": request.preserves, "everyday": request.everyday}

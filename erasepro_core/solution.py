@@ -9,6 +9,7 @@ from enum import Enum
 from torch import Tensor
 
 from .concept import Request
+from .neighbours import Neighbour
 from .options import Options
 from .update import UpdateSet
 
@@ -50,7 +51,8 @@ class Trial:
     leak: float
     """Mean over unseen sentences."""
     drift: float
-    """Mean over the group of prompts that moved most: preserves, related phrases, anchors, neutral prompts."""
+    """Mean over the group of prompts that moved most: preserves, related phrases, neighbours, anchors, neutral
+    prompts."""
 
     @property
     def score(self) -> float:
@@ -72,3 +74,5 @@ class Solution:
     trials: tuple[Trial, ...]
     seconds: float
     """How long the solve took."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """Names that must not move; not in a file."""

@@ -114,7 +114,7 @@ def zero_residual_factor(
         raise SolveError("every target feature lies in the span of the features to preserve")
     solved = _inverse_metric(free, _sample(Q, neutral, weighted, weight), ridge)
     owner = X.new_zeros(X.shape[1], dtype=torch.long) if concept is None else concept.to(X.device)
-    chosen = _directions(free.T @ solved, owner, rtol, max_cost)
+    chosen = _directions(free, solved, owner, rtol, max_cost)
     strength = chosen.values.sqrt()
     return RightFactor(
         mixing=chosen.mixes * chosen.gain,
@@ -228,16 +228,37 @@ class _Directions:
     """`[concepts]`"""
 
 
-def _directions(gram: Tensor, owner: Tensor, rtol: float, max_cost: float) -> _Directions:
-    """Eigenvectors of `X' M^-1 X`, columns scaled by concept, that are strong enough and not too costly."""
-    sizes = _concept_scale(gram.diagonal(), owner)
+def _directions(free: Tensor, solved: Tensor, owner: Tensor, rtol: float, max_cost: float) -> _Directions:
+    """Eigenvectors of `X' M^-1 X`, columns scaled by concept, that are strong enough and not too costly.
+
+    Args:
+        free: X on the directions that are free, `[d_in, n]`.
+        solved: `M^-1 X`.
+    """
+    sizes = _concept_scale((free * solved).sum(0), owner)
     scale = sizes[owner]
-    values, vectors = torch.linalg.eigh((gram / scale[:, None]) / scale)
+    values, vectors = _spectrum(free / scale, solved / scale)
     mixes = vectors / scale[:, None]
     gain = (max_cost / _cost(mixes, values)).square().clamp_max(1)
     gain[-1] = 1
     keep = (values > max(rtol**2, 1e-14) * values[-1]) & (gain > NEGLIGIBLE)
     return _Directions(mixes[:, keep], values[keep], gain[keep], sizes)
+
+
+def _spectrum(X: Tensor, solved: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors of `X' M^-1 X`, from the smaller of the two sides.
+
+    With more columns than d_in the rank is at most d_in: R holds an orthonormal basis of the rows of X, and `R S R'` is
+    the same problem with d_in rows.
+    """
+    d, n = X.shape
+    if n <= d:
+        return torch.linalg.eigh(X.T @ solved)
+    sizes, basis = torch.linalg.eigh(X @ X.T)
+    keep = sizes > 1e-14 * sizes[-1]
+    R = (basis[:, keep] / sizes[keep].sqrt()).T @ X
+    values, vectors = torch.linalg.eigh((R @ X.T) @ (solved @ R.T))
+    return values, R.T @ vectors
 
 
 def _cost(mixes: Tensor, values: Tensor) -> Tensor:

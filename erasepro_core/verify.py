@@ -21,6 +21,11 @@ from .report import NOT_ERASED, Report, Residual, digest_of
 from .schedule import all_layers
 from .solution import Solution
 
+NAMED = ("preserves", "related", "neighbours")
+"""Groups of prompts that are about names."""
+MOST = 5
+"""How many names of each group are reported, those that moved most."""
+
 
 class NotErasedError(ValueError):
     """A concept that the erasure does not take out; it must never pass for erased."""
@@ -41,7 +46,7 @@ def verify(
         edited: the model with it.
         fingerprints: of the weights it was solved on, by layer name; see `sketch.fingerprint`.
     """
-    plan = make_plan(solution.request, solution.options, original)
+    plan = make_plan(solution.request, solution.options, original, solution.neighbours)
     before, after = _outputs(solution, original, plan), _outputs(solution, edited, plan)
     weights = weight_pairs(original, edited)
     residuals = _encoder_residuals(solution, before, after)
@@ -52,17 +57,31 @@ def verify(
         left = leak(pairs, *encoded, weights, plan.prefixes)
         return tuple(map(fmean, _by_concept(left, pairs, len(solution.request.concepts))))
 
+    drifts = {
+        name: dict(zip(group, drift(list(group), *encoded, weights).tolist(), strict=True))
+        for name, group in plan.groups.items()
+    }
     return Report(
         solution=solution,
         residuals=residuals,
         leak_training=leaks(plan.pairs),
         leak_unseen=leaks(plan.unseen),
         leak_unlisted=_unlisted(solution, original, edited, weights),
-        drift={name: float(drift(group, *encoded, weights).mean()) for name, group in plan.groups.items()},
+        drift={name: fmean(moved.values()) for name, moved in drifts.items()},
+        moved={name: _most(plan.groups[name], moved) for name, moved in drifts.items() if name in NAMED},
         checks=make_checks(solution.request, original),
         fingerprints=fingerprints,
         digest=digest_of(solution, fingerprints),
     )
+
+
+def _most(names: Mapping[str, str], moved: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """The names that moved most, each by the mean over its prompts."""
+    by_name: dict[str, list[float]] = {}
+    for prompt, drifted in moved.items():
+        by_name.setdefault(names[prompt], []).append(drifted)
+    means = {name: fmean(values) for name, values in by_name.items()}
+    return tuple(sorted(means.items(), key=lambda each: -each[1])[:MOST])
 
 
 def require_erased(report: Report) -> None:

@@ -28,10 +28,16 @@ class ApplyErasure(io.ComfyNode):
             node_id="ErasePro_Apply",
             display_name="Apply Erasure",
             category=CATEGORY,
-            description="Puts an erasure on MODEL and CLIP. Use both outputs: each carries a part of it.",
+            description="Applies an erasure to MODEL and CLIP. Use both outputs: each has a part of the erasure.",
             inputs=[
-                io.Model.Input("model", tooltip="The diffusion model the erasure was solved on, with the same LoRAs."),
-                io.Clip.Input("clip", tooltip="The text encoder it was solved on. Encode prompts with the output."),
+                io.Model.Input(
+                    "model", tooltip="The diffusion model that the erasure was solved on, with the same LoRAs."
+                ),
+                io.Clip.Input(
+                    "clip",
+                    tooltip="The text encoder that the erasure was solved on. Encode your prompts "
+                    "with the CLIP output.",
+                ),
                 Erasure.Input("erasure", tooltip="From ErasePro Solve or Load Erasure."),
                 io.Float.Input(
                     "strength",
@@ -39,8 +45,8 @@ class ApplyErasure(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="1 erases; 0 is the original model, bit by bit. What lies between weakens a concept "
-                    "without removing it.",
+                    tooltip="1 erases. 0 is the original model, bit by bit. Values between weaken a concept without "
+                    "removing it.",
                 ),
             ],
             outputs=[
@@ -58,8 +64,8 @@ class ApplyErasure(io.ComfyNode):
         if distance <= SAME_WEIGHTS:
             return io.NodeOutput(*erased)
         warning = (
-            f"This erasure was solved on other weights: they differ by about {distance:.1%}. What was measured of it "
-            "need not hold here. Audit Erasure says what does; solving again on this model is exact."
+            f"This erasure was solved on other weights: they differ by about {distance:.1%}. The measures in its "
+            "report may not hold for this model. Measure it with Audit Erasure, or solve again on this model."
         )
         log.warning(warning)
         return io.NodeOutput(*erased, ui=ui.PreviewText(warning))

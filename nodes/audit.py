@@ -27,35 +27,9 @@ class AuditErasure(io.ComfyNode):
             display_name="Audit Erasure",
             category=CATEGORY,
             description="Measures how much of each concept is left in the MODEL and CLIP that reach the sampler, in "
-            "sentences the erasure was not solved on. No picture is drawn.",
-            inputs=[
-                io.Model.Input("model", tooltip="The MODEL as it goes into the sampler."),
-                io.Clip.Input("clip", tooltip="The CLIP as it goes into your prompt node."),
-                *_widget_inputs(),
-                Erasure.Input(
-                    "erasure", optional=True, tooltip="From ErasePro Solve or Load Erasure: brings its own reference."
-                ),
-                Concepts.Input(
-                    "concepts",
-                    optional=True,
-                    tooltip="From Define Concepts, for a model without an erasure or for names it does not list. The "
-                    "reference is this model without any LoRA or erasure.",
-                ),
-                io.Conditioning.Input(
-                    "negative_conditioning",
-                    optional=True,
-                    tooltip="Optional: the encoded negative prompt, to see which CLIP encoded it.",
-                ),
-            ],
-            outputs=[
-                io.Boolean.Output(
-                    "erased", display_name="erased", tooltip="Whether every name is below the threshold."
-                ),
-                io.Float.Output("leak", display_name="leak", tooltip="Of the name that is there most."),
-                io.String.Output("markdown", display_name="markdown", tooltip="Every sentence with its leak."),
-                io.String.Output("json", display_name="json", tooltip="The same for other programs."),
-                io.Image.Output("picture", display_name="picture", tooltip="Leak as bars. Needs matplotlib."),
-            ],
+            "sentences that the erasure was not solved on. No picture is drawn.",
+            inputs=_inputs(),
+            outputs=_outputs(),
             is_output_node=True,
         )
 
@@ -72,16 +46,7 @@ class AuditErasure(io.ComfyNode):
         negative_conditioning: list | None = None,
     ) -> io.NodeOutput:
         path = HostPath(model, clip)
-        probes = [line for line in prompts.splitlines() if line.strip()]
-        if erasure is not None and concepts is None:
-            result = audit(erasure.solution.request, erasure.checks, path, threshold, probes)
-        elif concepts is not None and erasure is None:
-            result = audit_against(concepts, HostPath(*without_patches(model, clip)), path, threshold, probes)
-        else:
-            raise ValueError(
-                f"{'both' if concepts else 'neither'} of erasure and concepts are connected; connect one of the two: "
-                "an erasure to check what it promises, or concepts to look for them in any model."
-            )
+        result = _measured(path, erasure, concepts, threshold, [line for line in prompts.splitlines() if line.strip()])
         not_measured = [f"Not measured: {reason}." for reason in path.not_measured()]
         warnings = _negative_warnings(result, clip, negative, negative_conditioning)
         result = replace(result, remarks=(*warnings, *not_measured))
@@ -90,15 +55,19 @@ class AuditErasure(io.ComfyNode):
         return io.NodeOutput(result.passed, result.leak, result.markdown(), figures, picture, ui=audit_panel(result))
 
 
-def _widget_inputs() -> list[io.Input]:
+def _inputs() -> list[io.Input]:
+    """The inputs in their order, which saved workflows rely on."""
     return [
+        io.Model.Input("model", tooltip="The MODEL that the sampler uses."),
+        io.Clip.Input("clip", tooltip="The CLIP that your prompt nodes use."),
         io.Float.Input(
             "threshold",
             default=THRESHOLD,
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="A name with more leak counts as still there. 1 is the concept untouched, 0 gone.",
+            tooltip="A name with more leak than this counts as not erased. Leak 1: the concept is unchanged; 0: it is "
+            "gone.",
         ),
         io.String.Input(
             "prompts",
@@ -106,8 +75,8 @@ def _widget_inputs() -> list[io.Input]:
             multiline=True,
             default="",
             placeholder="optional: a night scene with {}",
-            tooltip="Optional: sentences of your own, one a line, measured beside the built-in ones. {} stands "
-            "for every name; a sentence without it must contain one of the names.",
+            tooltip="Optional: your own sentences, one a line, measured in addition to the built-in ones. {} stands "
+            "for every name; a sentence without {} must contain one of the names.",
         ),
         io.String.Input(
             "negative",
@@ -115,10 +84,55 @@ def _widget_inputs() -> list[io.Input]:
             multiline=True,
             default="",
             placeholder="optional: the negative prompt of this graph",
-            tooltip="Optional: your negative prompt. A concept that is erased means its anchor there too, and "
-            "guidance then pushes away from the anchor.",
+            tooltip="Optional: your negative prompt. An erased concept in it has the meaning of its anchor, so "
+            "guidance moves the picture away from the anchor.",
+        ),
+        Erasure.Input(
+            "erasure",
+            optional=True,
+            tooltip="From ErasePro Solve or Load Erasure. It contains the reference that the model is compared with.",
+        ),
+        Concepts.Input(
+            "concepts",
+            optional=True,
+            tooltip="From Define Concepts, for a model without an erasure or for names that the erasure does not "
+            "list. The reference is this model without any LoRA or erasure.",
+        ),
+        io.Conditioning.Input(
+            "negative_conditioning",
+            optional=True,
+            tooltip="Optional: the encoded negative prompt, which shows which CLIP encoded it.",
         ),
     ]
+
+
+def _outputs() -> list[io.Output]:
+    return [
+        io.Boolean.Output("erased", display_name="erased", tooltip="Whether no name has more leak than the threshold."),
+        io.Float.Output("leak", display_name="leak", tooltip="The largest leak of all names."),
+        io.String.Output("markdown", display_name="markdown", tooltip="Every sentence with its leak."),
+        io.String.Output("json", display_name="json", tooltip="The same values for other programs."),
+        io.Image.Output("picture", display_name="picture", tooltip="Leak as bars. Needs matplotlib."),
+    ]
+
+
+def _measured(
+    path: HostPath, erasure: Report | None, concepts: Request | None, threshold: float, probes: list[str]
+) -> Audit:
+    """The audit against the erasure's checks, or against the same model without its patches.
+
+    Raises:
+        ValueError: both or neither of erasure and concepts are given.
+    """
+    if erasure is not None and concepts is None:
+        return audit(erasure.solution.request, erasure.checks, path, threshold, probes)
+    if concepts is not None and erasure is None:
+        before = HostPath(*without_patches(path.model, path.clip))
+        return audit_against(concepts, before, path, threshold, probes)
+    raise ValueError(
+        f"{'both' if concepts else 'neither'} of erasure and concepts are connected; connect one of the two: "
+        "an erasure to measure its own concepts, or concepts to measure them in any model."
+    )
 
 
 def _negative_warnings(result: Audit, clip: CLIP, text: str, conditioning: list | None) -> tuple[str, ...]:
@@ -126,5 +140,5 @@ def _negative_warnings(result: Audit, clip: CLIP, text: str, conditioning: list 
     if conditioning is None:
         return negative_remarks(result, text)
     if not text.strip():
-        return ("Write the text of the negative prompt beside its conditioning: without it nothing can be compared.",)
+        return ("Write the text of the negative prompt too; its conditioning does not say which names it contains.",)
     return negative_remarks(result, text) if encoded_by(clip, text, conditioning) else ()

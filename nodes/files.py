@@ -19,21 +19,21 @@ class SaveErasure(io.ComfyNode):
             node_id="ErasePro_Save",
             display_name="Save Erasure",
             category=CATEGORY,
-            description="Writes the erasure as a LoRA file. Load Erasure and the stock LoRA loader read it; what was "
-            "asked, what was measured and what to check stand in its metadata.",
+            description="Writes the erasure as a LoRA file, which Load Erasure and the LoRA loader of ComfyUI can "
+            "read. Its metadata has the request, the measures and the checks.",
             inputs=[
                 Erasure.Input("erasure", tooltip="From ErasePro Solve."),
                 io.String.Input(
                     "filename_prefix",
                     default="erasepro/erasure",
-                    tooltip="Folder and name inside ComfyUI's output folder. Load Erasure finds what is in erasepro/, "
-                    "the stock LoRA loader what is in loras/.",
+                    tooltip="Folder and name in the output folder of ComfyUI. Load Erasure lists the files in "
+                    "erasepro/, the LoRA loader of ComfyUI those in loras/.",
                 ),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISIONS),
                     default="float16",
-                    tooltip="float16 is up to eight times smaller and leaks hardly more; float32 keeps every bit.",
+                    tooltip="float16: up to eight times smaller, with hardly more leak. float32: every bit is kept.",
                 ),
             ],
             outputs=[],
@@ -48,9 +48,9 @@ class SaveErasure(io.ComfyNode):
         lines = [file, f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}"]
         if not has_metadata:
             lines.append(
-                "ComfyUI runs with --disable-metadata: the file is a LoRA and no more. It erases through the stock "
-                "LoRA loader. Its request, measures and checks are not in it, so Load Erasure and the guard cannot use "
-                "it."
+                "ComfyUI runs with --disable-metadata, so the file is only a LoRA. It erases through the LoRA loader "
+                "of ComfyUI. The request, measures and checks are not in it, so Load Erasure and Require Erasure "
+                "cannot use it."
             )
         return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
 
@@ -64,11 +64,11 @@ class LoadErasure(io.ComfyNode):
             node_id="ErasePro_Load",
             display_name="Load Erasure",
             category=CATEGORY,
-            description="Reads an erasure from models/erasepro or from output/erasepro. Connect it to Apply Erasure, "
-            "Audit Erasure, Require Erasure or Erasure Report.",
+            description="Reads an erasure from a file in models/erasepro or output/erasepro. Connect it to Apply "
+            "Erasure, Audit Erasure, Require Erasure or Erasure Report.",
             inputs=[
                 io.Combo.Input(
-                    "file", options=erasure_files(), tooltip="A file that Save Erasure wrote. Anything else is refused."
+                    "file", options=erasure_files(), tooltip="A file that Save Erasure wrote. Other files are refused."
                 )
             ],
             outputs=[Erasure.Output("erasure", display_name="erasure")],

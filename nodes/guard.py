@@ -28,19 +28,20 @@ class RequireErasure(io.ComfyNode):
             node_id="ErasePro_Guard",
             display_name="Require Erasure",
             category=CATEGORY,
-            description="Lets MODEL and CLIP pass only if every concept of the erasure is gone from them, measured in "
-            "this model at every change. Put it last, after LoRAs and merges, and use both outputs.",
+            description="Passes MODEL and CLIP on only if every concept of the erasure is gone from them. Measures "
+            "them again after every change. Connect it last, after LoRAs and merges, and use both outputs.",
             inputs=[
-                io.Model.Input("model", tooltip="The MODEL on its way to the sampler."),
-                io.Clip.Input("clip", tooltip="The CLIP on its way to your prompt nodes."),
-                Erasure.Input("erasure", tooltip="What must be gone: from ErasePro Solve or Load Erasure."),
+                io.Model.Input("model", tooltip="The MODEL that the sampler will use."),
+                io.Clip.Input("clip", tooltip="The CLIP that your prompt nodes will use."),
+                Erasure.Input("erasure", tooltip="From ErasePro Solve or Load Erasure; its concepts must be gone."),
                 io.Float.Input(
                     "threshold",
                     default=THRESHOLD,
                     min=0.0,
                     max=MAX_THRESHOLD,
                     step=0.01,
-                    tooltip="The run stops when a name has more leak than this. 1 is the concept untouched, 0 gone.",
+                    tooltip="The run stops if a name has more leak than this. Leak 1: the concept is unchanged; 0: it "
+                    "is gone.",
                 ),
             ],
             outputs=[
@@ -56,15 +57,15 @@ class RequireErasure(io.ComfyNode):
         path = HostPath(model, clip)
         if reasons := path.not_measured():
             raise StillThereError(
-                f"{'; '.join(reasons)}. What acts beside the weights cannot be measured, so nothing passes. Use "
-                "loaders that patch weights, in front of the guard, or take it out."
+                f"{'; '.join(reasons)}. Only weights can be measured, so the run stops. Use loaders that patch "
+                "weights and connect them before Require Erasure, or remove Require Erasure."
             )
         result = guard(erasure.solution.request, erasure.checks, path, threshold)
         if not result.passed:
             names = "; ".join(result.failures())
             raise StillThereError(
-                f"not erased from this MODEL and CLIP: {names}. The threshold is {threshold:.2f} (1 untouched, 0 "
-                "gone). Connect both outputs of Apply Erasure, with strength 1 and the erasure made for this "
-                "model, and look at what LoRAs and merges behind it bring back."
+                f"not erased from this MODEL and CLIP: {names}. The threshold is {threshold:.2f} (1 unchanged, 0 "
+                "gone). Connect both outputs of Apply Erasure, with strength 1 and an erasure that was solved on this "
+                "model, and check whether LoRAs and merges after it bring the concept back."
             )
         return io.NodeOutput(model, clip, ui=ui.PreviewText(result.short()))

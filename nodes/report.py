@@ -21,13 +21,13 @@ class ErasureReport(io.ComfyNode):
             node_id="ErasePro_Report",
             display_name="Erasure Report",
             category=CATEGORY,
-            description="Residual, update size, rank and condition by layer, leak and drift, as measured when the "
-            "erasure was solved. To measure a model as it is now, use Audit Erasure.",
+            description="Shows residual, size of the update, rank and condition by layer, and leak and drift, as "
+            "measured when the erasure was solved. To measure a model as it is now, use Audit Erasure.",
             inputs=[Erasure.Input("erasure", tooltip="From ErasePro Solve or Load Erasure.")],
             outputs=[
                 io.Image.Output("picture", display_name="picture", tooltip="Six plots. Needs matplotlib."),
-                io.String.Output("markdown", display_name="markdown", tooltip="The same as a Markdown table."),
-                io.String.Output("json", display_name="json", tooltip="Every figure, for other programs."),
+                io.String.Output("markdown", display_name="markdown", tooltip="The same values as a Markdown table."),
+                io.String.Output("json", display_name="json", tooltip="Every value, for other programs."),
             ],
             is_output_node=True,
         )

@@ -1,4 +1,4 @@
-"""ErasePro Solve: finds the updates, tries them on a clone, and says what they do."""
+"""ErasePro Solve: computes an erasure, and measures its effect on clones of the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFAULT = Options().as_dict()
 
 
 class Solve(io.ComfyNode):
-    """MODEL, CLIP and CONCEPTS in, an erasure out; nothing is applied to what comes in."""
+    """Computes an erasure of the concepts; the given MODEL and CLIP are not changed."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,14 +25,9 @@ class Solve(io.ComfyNode):
             node_id="ErasePro_Solve",
             display_name="ErasePro Solve",
             category=CATEGORY,
-            description="Computes the erasure of the concepts from this model in closed form and measures what it "
-            "does. The model itself is not changed: connect Apply Erasure.",
-            inputs=[
-                io.Model.Input("model", tooltip="The diffusion model, with the LoRAs it will be used with."),
-                io.Clip.Input("clip", tooltip="Its text encoder, with the same LoRAs and clip skip."),
-                Concepts.Input("concepts", tooltip="From Define Concepts."),
-                *_option_inputs(),
-            ],
+            description="Computes an erasure of the concepts in closed form for this model, and measures its effect. "
+            "The model is not changed; connect Apply Erasure to use the erasure.",
+            inputs=_inputs(),
             outputs=[Erasure.Output("erasure", display_name="erasure")],
             is_output_node=True,
         )
@@ -64,58 +59,58 @@ class Solve(io.ComfyNode):
         return io.NodeOutput(report, ui=report_panel(report))
 
 
-def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: Options) -> Report:
-    """Solves on a live model and measures the result on clones of it; the clones are dropped."""
-    original = HostPath(model, clip)
-    bar = ProgressBar(1)
+def _inputs() -> list[io.Input]:
+    """The inputs in their order, which saved workflows rely on."""
+    return [
+        io.Model.Input("model", tooltip="The diffusion model, with the LoRAs that you will use."),
+        io.Clip.Input(
+            "clip",
+            tooltip="The text encoder of the same checkpoint, with the LoRAs and the clip skip that you will use.",
+        ),
+        Concepts.Input("concepts", tooltip="From Define Concepts."),
+        *_choices(),
+        *_numbers(),
+        io.Combo.Input(
+            "method",
+            options=list(CHOICES["method"]),
+            default=_DEFAULT["method"],
+            tooltip="ErasePro; or UCE for comparison, as published or with templates and the end token. UCE changes "
+            "only cross-attention, in one step, whatever is chosen for where and schedule.",
+        ),
+    ]
 
-    def tick(done: int, total: int) -> None:
-        throw_exception_if_processing_interrupted()
-        bar.update_absolute(done, total)
 
-    solution = solve_request(request, options, original, tick)
-    throw_exception_if_processing_interrupted()
-    edited = HostPath(*with_erasure(model, clip, solution.updates, 1.0))
-    report = verify(solution, original, edited, fingerprints(model, clip, solution.updates))
-    require_erased(report)
-    return report
-
-
-def _option_inputs() -> list[io.Input]:
-    """The widgets of `Options`, in an order that never changes: workflows store their values by position."""
-    return [*_choice_inputs(), *_number_inputs(), _method_input()]
-
-
-def _choice_inputs() -> list[io.Input]:
+def _choices() -> list[io.Input]:
+    """Which weights may change, in which order, and how names are preserved."""
     return [
         io.Combo.Input(
             "where",
             options=list(CHOICES["where"]),
             default=_DEFAULT["where"],
-            tooltip="Which weights may change. Both erase best. The text encoder alone leaves the diffusion "
-            "model as it is, so prompts encoded by the original CLIP, such as negatives, keep their meaning. "
-            "Cross-attention alone is what older methods change; it leaks more in sentences.",
+            tooltip="Which weights may change. Both together erase best. With the text encoder alone the diffusion "
+            "model is not changed, so prompts that the original CLIP encodes, such as negative prompts, keep their "
+            "meaning. Older methods change cross-attention alone; it leaves more leak in sentences.",
         ),
         io.Combo.Input(
             "schedule",
             options=list(CHOICES["schedule"]),
             default=_DEFAULT["schedule"],
-            tooltip="Progressive: each layer sees what shallower ones became, and the best start depth is "
-            "chosen by trial. Joint and deep only are for comparison: joint damages the model, deep only "
-            "leaks more.",
+            tooltip="Progressive: each layer is solved after the shallower layers, on the features that they give "
+            "once edited; the best start depth is chosen by trial. Joint and deep only are for comparison: joint "
+            "damages the model, deep only leaves more leak.",
         ),
         io.Combo.Input(
             "preserve",
             options=list(CHOICES["preserve"]),
             default=_DEFAULT["preserve"],
-            tooltip="Exact: what you preserve cannot move, as far as it does not contradict the erasure. "
-            "Weighted: it moves as little as possible, which leaves the erasure more room. Off: your "
-            "preserves are ignored.",
+            tooltip="Exact: what you preserve does not change, unless this contradicts the erasure. Weighted: it "
+            "changes as little as possible, so the erasure is less restricted. Off: your preserves are ignored.",
         ),
     ]
 
 
-def _number_inputs() -> list[io.Input]:
+def _numbers() -> list[io.Input]:
+    """How much preserves count, how many sentences are solved on, and how much drift is allowed."""
     return [
         io.Float.Input(
             "preserve_strength",
@@ -123,15 +118,15 @@ def _number_inputs() -> list[io.Input]:
             min=0.0,
             max=100.0,
             step=0.1,
-            tooltip="How much preserved prompts count against everyday prompts, which count 1. Higher: less "
-            "drift on them, a little more on others.",
+            tooltip="The weight of preserved prompts; everyday prompts have weight 1. Higher: less drift on preserved "
+            "prompts, a little more on others.",
         ),
         io.Int.Input(
             "templates",
             default=_DEFAULT["templates"],
             min=1,
             max=max(len(kind.templates) for kind in KINDS),
-            tooltip="In how many sentences each name is erased. More: less leak in new sentences, a slower "
+            tooltip="The number of sentences in which each name is erased. More: less leak in new sentences, a slower "
             "solve and a larger file.",
         ),
         io.Float.Input(
@@ -140,17 +135,24 @@ def _number_inputs() -> list[io.Input]:
             min=0.01,
             max=10.0,
             step=0.01,
-            tooltip="How far everyday prompts may move for what is corrected on the concept: finer and finer "
-            "corrections cost more and more. Higher: less leak, more drift, a larger file.",
+            tooltip="How much everyday prompts may change, as a share of what is corrected on the concept; finer "
+            "corrections change them more. Higher: less leak, more drift, a larger file.",
         ),
     ]
 
 
-def _method_input() -> io.Input:
-    return io.Combo.Input(
-        "method",
-        options=list(CHOICES["method"]),
-        default=_DEFAULT["method"],
-        tooltip="ErasePro, or UCE for comparison: as published, or with templates and the end token. UCE "
-        "changes cross-attention only, in one step, whatever is chosen above.",
-    )
+def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: Options) -> Report:
+    """Solves on a live model and measures the erasure on clones of it, which are not kept."""
+    original = HostPath(model, clip)
+    bar = ProgressBar(1)
+
+    def on_step(done: int, total: int) -> None:
+        throw_exception_if_processing_interrupted()
+        bar.update_absolute(done, total)
+
+    solution = solve_request(request, options, original, on_step)
+    throw_exception_if_processing_interrupted()
+    edited = HostPath(*with_erasure(model, clip, solution.updates, 1.0))
+    report = verify(solution, original, edited, fingerprints(model, clip, solution.updates))
+    require_erased(report)
+    return report

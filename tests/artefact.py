@@ -59,6 +59,7 @@ def example(scale: float = 1.0) -> Report:
         leak_unseen=(0.05, 0.06),
         leak_unlisted=(0.5, None),
         drift={"neutral": 0.02, "anchors": 0.01},
+        moved={"preserves": (("ring", 0.25), ("triangle", 0.01)), "neighbours": (("moon", 0.1),)},
         checks=tuple(checks),
         fingerprints=fingerprints,
         digest=digest_of(solution, fingerprints),

@@ -28,6 +28,15 @@ def mini(comfy_library):
 
 
 @pytest.fixture(scope="session")
+def words(comfy_library):
+    """The model of real words, and the core told of its family. Shared by all tests, so clone before patching."""
+    from tests.words import family, model
+
+    with family.known():
+        yield model.load()
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> "Iterator[Client]":
     """A client of a real ComfyUI process that has the pack and the mini model; one process for the whole run.
 

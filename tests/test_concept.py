@@ -1,5 +1,7 @@
 """What people may write and what they are told when it makes no sense."""
 
+import re
+
 import pytest
 
 from erasepro_core.concept import (
@@ -11,6 +13,7 @@ from erasepro_core.concept import (
     parse_request,
     related_phrases,
 )
+from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
 
 
 def test_a_line_holds_a_target_its_aliases_and_its_anchor():
@@ -91,13 +94,13 @@ def test_an_unknown_kind_is_named():
 
 def test_every_name_is_said_in_every_sentence():
     request = parse_request("cat | kitten -> dog", "object")
-    pairs = request.pairs(3)
+    pairs, second = request.pairs(3), request.concepts[0].kind.templates[1]
     assert [(p.target_prompt, p.anchor_prompt) for p in pairs[:2]] == [
         ("cat", "dog"),
-        ("a photo of a cat", "a photo of a dog"),
+        (second.replace("{}", "cat"), second.replace("{}", "dog")),
     ]
     assert len(pairs) == 6
-    assert pairs[4].target_prefix == pairs[4].anchor_prefix == "a photo of a "
+    assert pairs[4].target_prefix == pairs[4].anchor_prefix == second.partition("{}")[0]
 
 
 def test_commas_bring_the_shorter_sentence_to_the_position_of_the_longer():
@@ -132,3 +135,58 @@ def test_of_explicit_content_only_what_the_anchor_says_too_is_protected():
     assert related_phrases(concept) == ["person", "a", "clothes"]
     (thing,) = parse_request(text, "object").concepts
     assert {"nude", "without"} <= set(related_phrases(thing))
+
+
+def test_own_sentences_come_before_the_built_in_ones():
+    (concept,) = parse_request("cat -> dog", "object", sentences="a {} in my style\n\n# no\nlook, {}").concepts
+    assert concept.templates()[:2] == ["a {} in my style", "look, {}"]
+    assert set(concept.kind.templates) < set(concept.templates())
+    assert concept.unseen == concept.kind.unseen
+
+
+def test_own_sentences_can_replace_them_and_every_fifth_is_held_out():
+    own = [f"{{}} number {n}" for n in range(1, 12)]
+    (concept,) = parse_request("cat -> dog", "object", sentences="\n".join(own), only_own=True).concepts
+    assert concept.unseen == (own[4], own[9])
+    assert concept.templates() == [sentence for sentence in own if sentence not in concept.unseen]
+    (few,) = parse_request("cat -> dog", "object", sentences="look, {}", only_own=True).concepts
+    assert few.unseen == few.kind.unseen  # too few to hold one out
+
+
+@pytest.mark.parametrize(("sentences", "says"), [("a photo", "has 0 places"), ("{} and {}", "has 2 places")])
+def test_a_sentence_needs_one_place_for_a_name(sentences, says):
+    with pytest.raises(ConceptError, match=says):
+        parse_request("cat -> dog", "object", sentences=sentences)
+
+
+def test_without_the_built_in_sentences_there_must_be_own_ones():
+    with pytest.raises(ConceptError, match="switched off, but there are none of your own"):
+        parse_request("cat -> dog", "object", only_own=True)
+    with pytest.raises(ConceptError, match=r"every sentence for .* names something that is erased"):
+        parse_request("cat -> dog", "object", sentences="a cat and {}", only_own=True).pairs(3)
+
+
+def test_long_sentences_follow_the_first_few_where_they_are_read():
+    (concept,) = parse_request("cat -> dog", "object").concepts
+    assert concept.templates(long=True)[:5] == [*concept.kind.templates[:4], concept.kind.long_templates[0]]
+    assert not set(concept.kind.long_templates) & set(concept.templates())
+
+
+STOP = {"the", "and", "are", "was", "with", "for", "from", "its", "his", "her", "their", "this", "that", "into"}
+
+
+def words(sentences) -> set[str]:
+    return {word for s in sentences for word in re.findall(r"[a-z]{3,}", s.lower()) if word not in STOP}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_what_is_held_out_shares_few_words_with_what_is_solved_on(kind):
+    solved = words((*kind.templates, *kind.long_templates))
+    held_out = words((*kind.unseen, *(s for group in kind.variations.values() for s in group)))
+    assert len(held_out) > 40
+    assert len(held_out & solved) < 0.2 * len(held_out)
+
+
+def test_everyday_prompts_that_are_measured_are_not_solved_on():
+    assert not set(FIT_PROMPTS) & set(PROBE_PROMPTS)
+    assert len(set(FIT_PROMPTS)) == len(FIT_PROMPTS) > 400

@@ -224,3 +224,32 @@ def test_one_name_of_an_erasure_is_the_same_in_every_file_of_it(tmp_path):
     assert set(names.values()) == {report.digest}
     whole, half = (pack(report, precision)[1][CHECKSUM] for precision in ("float32", "float16"))
     assert whole != half
+
+
+def test_what_leaves_as_json_has_only_numbers_that_json_has():
+    """The condition of UCE is not a number, and one of these layers has none; a page's history must survive it."""
+    report = example()
+    assert any(record.condition != record.condition for record in report.solution.layers)
+    values = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert [layer["condition"] for layer in values["layers"]] == [12.5, None, 3.0]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json.dumps([record.condition for record in report.solution.layers], allow_nan=False)
+
+
+def test_what_moved_too_far_is_warned_of_by_name():
+    report = example()
+    (warning,) = report.warnings()
+    assert warning.startswith("MOVED, preserves: ring 0.250.")
+    assert warning in report.short()
+    assert not replace(report, moved={"preserves": (("ring", 0.19),)}).warnings()
+    assert replace(report, moved={"neighbours": (("moon", float("nan")),)}).warnings()  # what cannot be told is told
+
+
+def test_own_sentences_travel_in_a_file_and_change_the_digest(tmp_path):
+    report = example()
+    request = parse_request("circle -> square", "object", sentences="a {} in my garden", only_own=True)
+    own = replace(report.solution, request=request)
+    whole = replace(report, solution=own, leak_training=(0.1,), leak_unseen=(0.1,), leak_unlisted=(None,), checks=())
+    assert read(written(tmp_path, whole, "float32")).solution.request == request
+    other = replace(own, request=parse_request("circle -> square", "object"))
+    assert digest_of(own, {}) != digest_of(other, {})

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from erasepro_core.solve import SolveError, uce_factor, zero_residual_factor, zero_residual_update
+from erasepro_core.solve import SolveError, _spectrum, uce_factor, zero_residual_factor, zero_residual_update
 from erasepro_core.update import trimmed
 
 
@@ -247,3 +247,16 @@ def test_the_price_of_a_concept_does_not_depend_on_how_often_it_is_said(problem)
         once = zero_residual_factor(X, neutral=N, concept=concept, max_cost=max_cost)
         many = zero_residual_factor(often, neutral=N, concept=of, max_cost=max_cost)
         assert once.kept.shape[1] == many.kept.shape[1]
+
+
+@pytest.mark.parametrize("n", [8, 30, 90])
+def test_more_columns_than_features_change_nothing_but_the_work(n):
+    """With more columns than features the spectrum comes from the smaller side; both sides are the same problem."""
+    X = normal(20, n, seed=2)
+    M = torch.eye(20, dtype=torch.float64) + 0.1 * normal(20, 20, seed=9) @ normal(20, 20, seed=9).T
+    values, vectors = _spectrum(X, torch.linalg.solve(M, X))
+    gram = X.T @ torch.linalg.solve(M, X)
+    known = torch.linalg.eigvalsh(gram)[-len(values) :]
+    torch.testing.assert_close(values, known, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(gram @ vectors, vectors * values, rtol=1e-8, atol=1e-8)
+    assert len(values) == min(n, 20)

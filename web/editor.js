@@ -7,6 +7,7 @@ import { loadPresets, withPreset } from "./presets.js";
 import { say } from "./words.js";
 
 const PAUSE = 200; // milliseconds after the last keystroke before the server is asked
+const FIELDS = ["preserve", "everyday", "sentences"]; // text widgets that the editor shows as fields of its own
 const COLUMNS = ["target", "aliases", "anchor"];
 
 /** Puts the editor on a node and takes the text widgets it replaces out of sight. */
@@ -22,8 +23,8 @@ class ConceptEditor {
     this.rows = [];
     this.asked = 0;
     this.#build();
-    for (const name of ["preserve", "everyday"]) hide(this.widgets[name], true);
-    for (const name of ["text", "kind", "preserve", "everyday"]) this.#follow(this.widgets[name]);
+    for (const name of FIELDS) hide(this.widgets[name], true);
+    for (const name of ["text", "kind", ...FIELDS]) this.#follow(this.widgets[name]);
     chain(node, "onConfigure", () => this.read());
     chain(node, "onConnectionsChange", () => this.read());
     this.read();
@@ -43,10 +44,12 @@ class ConceptEditor {
     this.status = element("p", { role: "status" });
     this.preserve = this.#field("preserve", say("names to preserve, one a line"), 3);
     this.everyday = this.#field("everyday", say("optional: your everyday prompts, one a line"), 3);
+    this.sentences = this.#field("sentences", say("optional: your sentences, one a line"), 3);
     const preserve = element("label", {}, say("preserve"), this.preserve);
     const everyday = element("details", {}, element("summary", {}, say("everyday prompts")), this.everyday);
+    const sentences = element("details", {}, element("summary", {}, say("your sentences")), this.sentences);
     const tools = element("div", { className: "erasepro-tools" }, this.add, this.presets, this.asText);
-    const parts = [this.table, this.plain, tools, this.status, preserve, everyday];
+    const parts = [this.table, this.plain, tools, this.status, preserve, everyday, sentences];
     this.root = element("div", { className: "erasepro-editor" }, element("div", {}, ...parts));
     this.root.addEventListener("keydown", keepFromCanvas);
     this.root.addEventListener("focusin", () => this.read());
@@ -66,7 +69,7 @@ class ConceptEditor {
     this.root.classList.toggle("erasepro-linked", Boolean(linked));
     this.linked = linked;
     hide(this.widgets.text, !linked); // what comes by wire keeps its socket
-    for (const name of ["preserve", "everyday"]) {
+    for (const name of FIELDS) {
       if (this[name].value !== this.widgets[name].value) this[name].value = this.widgets[name].value;
     }
     const text = this.widgets.text.value ?? "";

@@ -16,7 +16,7 @@ function folded(plain) {
 }
 
 /** `limit` is the leak above which a concept counts as not erased, in the sentences it was solved on. */
-function ofSolve({ concepts, leak, limit, layers, drift, residual_max: residual, bytes, seconds, digest }) {
+function ofSolve({ concepts, leak, limit, layers, drift, moved, warnings, residual_max: residual, bytes, seconds, digest }) {
   const rows = concepts.map((concept, index) => {
     const figures = { unseen: leak.unseen[index].toFixed(3), training: leak.training[index].toFixed(3) };
     const note = say("leak 1 → {unseen} ({training} in sentences solved on)", figures);
@@ -27,11 +27,13 @@ function ofSolve({ concepts, leak, limit, layers, drift, residual_max: residual,
   const layered = { count: layers.length, first: Math.min(...depths), last: Math.max(...depths), most: brief(residual) };
   const facts = {
     drift: Object.entries(drift).map(([group, moved]) => `${say(group)} ${moved.toFixed(3)}`).join(" · "),
+    ...(moved.neighbours ? { "moved most": moved.neighbours.map(([name, by]) => `${name} ${by.toFixed(3)}`).join(" · ") } : {}),
     residual: say("at most {most} in {count} layers, depth {first} to {last}", layered),
     size: say("{size} MB, solved in {seconds} s", { size: (bytes / 1e6).toFixed(2), seconds: seconds.toFixed(1) }),
     digest,
   };
-  return [element("ul", {}, ...rows), charts(layers), table(facts)];
+  const far = warnings.map((line) => element("p", { className: "erasepro-wrong" }, line));
+  return [element("ul", {}, ...rows), ...far, charts(layers), table(facts)];
 }
 
 function charts(layers) {

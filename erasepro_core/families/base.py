@@ -82,6 +82,8 @@ class Family:
     """The text encoders that its models use, by their names in the CLIP."""
     optional: ClassVar[tuple[str, ...]] = ()
     """Those of them that may be absent."""
+    long_prompts: ClassVar[bool] = False
+    """Whether every encoder reads prompts of more than 77 tokens, so that long sentences fit."""
     reads: ClassVar[tuple[str, ...]]
     """The layers of the diffusion model that an erasure changes, for people to read."""
 

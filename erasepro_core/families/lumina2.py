@@ -14,6 +14,7 @@ class Lumina2(OneGate):
 
     name = "lumina2"
     title = "Lumina 2"
+    long_prompts = True
     encoder_names = ("gemma2_2b",)
     reads = ("cap_embedder.1",)
     norm = "cap_embedder.0"
@@ -27,4 +28,5 @@ class ZImage(Lumina2):
 
     name = "z_image"
     title = "Z-Image"
+    long_prompts = True
     encoder_names = ("qwen3_4b",)

@@ -14,6 +14,7 @@ class PixArt(OneGate):
 
     name = "pixart"
     title = "PixArt alpha and sigma"
+    long_prompts = True
     encoder_names = ("t5xxl",)
     reads = ("y_embedder.y_proj.fc1",)
 

@@ -14,6 +14,7 @@ class QwenImage(OneGate):
 
     name = "qwen_image"
     title = "Qwen-Image"
+    long_prompts = True
     encoder_names = ("qwen25_7b",)
     reads = ("txt_in",)
     norm = "txt_norm"

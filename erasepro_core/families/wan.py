@@ -14,6 +14,7 @@ class Wan(OneGate):
 
     name = "wan"
     title = "Wan 2.1 and 2.2"
+    long_prompts = True
     encoder_names = ("umt5xxl",)
     reads = ("text_embedding.0",)
 

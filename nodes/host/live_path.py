@@ -43,7 +43,7 @@ class HostPath:
         self._refuse_packed_weights()
         self._refuse_other_widths()
         for reason in self.not_measured():
-            log.warning("%s; ErasePro sees only weights and their patches.", reason)
+            log.warning("%s; ErasePro measures only weights and their patches.", reason)
 
     def not_measured(self) -> list[str]:
         """What changes this model at sampling and cannot be measured here."""

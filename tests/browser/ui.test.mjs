@@ -242,7 +242,7 @@ scene("a saved workflow keeps what was typed", async () => {
   await cell("target").fill("lighthouse");
   await page.locator(".erasepro-editor label textarea").fill("tower\nhouse");
   const [define, solve] = [await widgets("ErasePro_DefineConcepts"), await widgets("ErasePro_Solve")];
-  assert.deepEqual(define, ["lighthouse | Vincent van Gogh -> an artist", "style", "tower\nhouse", ""]);
+  assert.deepEqual(define, ["lighthouse | Vincent van Gogh -> an artist", "style", "tower\nhouse", "", "", false]);
   const text = await comfyui.saveWorkflow(page, url, `browser test ${Date.now()}`);
   await comfyui.clear(page);
   await comfyui.dropWorkflow(page, text);

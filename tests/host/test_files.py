@@ -12,15 +12,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from erasepro_core import FileError, Options, parse_request, verify
+from erasepro_core import FileError, Options, verify
 from erasepro_core.files import pack, read
 from tests import pack as packs
 from tests.host import demo
 from tests.host.client import Client
 from tests.host.graphs import TEMPLATES, distance, node, pictures, solved, with_picture
 from tests.host.server import comfyui
+from tests.mini.request import mini_request
 
-REQUEST = parse_request("circle | disc -> square", "object", "triangle\nstar")
+REQUEST = mini_request("circle | disc -> square", "object", "triangle\nstar")
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ import re
 import pytest
 import torch
 
-from erasepro_core import Options, parse_request
+from erasepro_core import Options
 from tests import pack as packs
 from tests.host.client import ApiGraph, Client, Result
 from tests.host.graphs import node, pictures, solved, with_picture
+from tests.mini.request import mini_request
 
 MODEL, CLIP = ["apply", 0], ["apply", 1]
 
@@ -47,7 +48,7 @@ def test_the_good_graph_passes_and_draws_what_it_drew(server, graph):
 
 @pytest.fixture(scope="module")
 def solved_once(mini):
-    request = parse_request("circle -> square", "object")
+    request = mini_request("circle -> square", "object")
     return packs.module("nodes.solve").solve_and_check(*mini[:2], request, Options(templates=4))
 
 
@@ -154,7 +155,7 @@ def test_an_erasure_of_one_concept_does_not_vouch_for_another(server, graph):
 def test_an_alias_that_was_not_erased_is_stopped_by_itself(mini, solved_once, host):
     """One name of two is gone: the mean of both would pass."""
     both = packs.module("nodes.solve").solve_and_check(
-        *mini[:2], parse_request("circle | heart -> square", "object"), Options(templates=4)
+        *mini[:2], mini_request("circle | heart -> square", "object"), Options(templates=4)
     )
     erased = host.with_erasure(*mini[:2], solved_once.solution.updates, 1.0)
     guard = packs.module("nodes.guard")

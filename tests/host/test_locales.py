@@ -60,7 +60,14 @@ def test_all_that_the_pages_own_elements_say_is_translated(language):
     presets = json.loads((ROOT / "web" / "presets.json").read_text())
     said |= {preset["title"] for preset in presets} | {preset["kind"] for preset in presets}
     said |= {"target", "aliases", "anchor", "tokens"}  # heads of the editor's columns
-    said |= {"drift", "residual", "size", "digest"} | {"preserves", "related", "anchors", "neutral"}
+    said |= {"drift", "residual", "size", "digest"} | {
+        "preserves",
+        "related",
+        "neighbours",
+        "moved most",
+        "anchors",
+        "neutral",
+    }
     said |= {CHECKED, OWN, UNLISTED}.union(*(kind.variations for kind in KINDS))  # the groups of an audit
     assert said <= set(words)
     for text, translation in words.items():

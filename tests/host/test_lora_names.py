@@ -7,6 +7,7 @@ import torch
 
 from erasepro_core import LowRankUpdate, UpdateSet
 from erasepro_core.files import pack, unpack
+from erasepro_core.solution import Side
 from tests.artefact import example, normal
 
 SD15 = {
@@ -40,7 +41,7 @@ def report(model):
         for n, name in enumerate(family.inputs([], keys)[0].layers)
     }
     made = example()
-    layers = [replace(made.solution.layers[0], name=name) for name in updates]
+    layers = [replace(made.solution.layers[0], name=name, side=Side.DIFFUSION_MODEL) for name in updates]
     residuals = dict.fromkeys(updates, next(iter(made.residuals.values())))
     solution = replace(made.solution, updates=UpdateSet("sd1", {}, updates), layers=tuple(layers))
     return replace(made, solution=solution, residuals=residuals, fingerprints={})

@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from erasepro_core import Options, parse_request
+from erasepro_core import Options
 from erasepro_core.audit import guard
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES
 from tests.host.lora import baked, merged, with_random_lora
+from tests.mini.request import mini_request
 
-CIRCLE = parse_request("circle | disc -> square", "object", "triangle\nring")
-HEART = parse_request("heart | valentine -> triangle", "object", "moon\nring")
+CIRCLE = mini_request("circle | disc -> square", "object", "triangle\nring")
+HEART = mini_request("heart | valentine -> triangle", "object", "moon\nring")
 
 
 @pytest.fixture(scope="module")

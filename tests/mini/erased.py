@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import classifier, world
 from .sample import sample
+from .sentences import SOLVED, UNSEEN
 from .tasks import LONG, Answer, Edit, Task
 
 SEED = 4000
@@ -159,16 +160,13 @@ class Evaluation:
                 ).mean()
             )
 
-        def kind(edit: Edit) -> Any:
-            return self._concept.kind_named(edit.kind)
-
         leaks = {
-            "training": leak(lambda e: kind(e).templates, lambda e: e.names),
-            "unseen": leak(lambda e: kind(e).unseen + e.patterns.unseen, lambda e: e.names[:1]),
+            "training": leak(lambda e: SOLVED[e.kind], lambda e: e.names),
+            "unseen": leak(lambda e: UNSEEN[e.kind] + e.patterns.unseen, lambda e: e.names[:1]),
             "two_object": leak(lambda e: e.patterns.pair, lambda e: e.names[:1]),
         }
         if any(len(edit.names) > 1 for edit in self.task.edits):
-            leaks["aliases"] = leak(lambda e: kind(e).unseen + e.alias_patterns.unseen, lambda e: e.names[1:])
+            leaks["aliases"] = leak(lambda e: UNSEEN[e.kind] + e.alias_patterns.unseen, lambda e: e.names[1:])
         if any(edit.unlisted for edit in self.task.edits):
             leaks["unlisted"] = leak(lambda e: e.alias_patterns.unseen, lambda e: e.unlisted)
         captions = neutral_captions(self.task, self.count)

@@ -27,23 +27,23 @@ def encode(clip, prompts: Sequence[str]) -> Tensor:
     return clip.encode_from_tokens(joined).unflatten(1, (len(prompts), CHUNK))[0]
 
 
-def noise(count: int, seed: int) -> Tensor:
-    """`[N, 3, 16, 16]`: picture i starts from the generator seeded with ``seed + i``, whatever stands beside it."""
-    shape = (3, world.SIZE, world.SIZE)
+def noise(count: int, seed: int, size: int = world.SIZE) -> Tensor:
+    """`[N, 3, size, size]`: picture i starts from the generator seeded with ``seed + i``, whatever stands beside it."""
+    shape = (3, size, size)
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in range(count)])
 
 
 def sample(
     model, clip, vae, prompts: Sequence[str], *, seed: int, steps: int = 20, cfg: float = 3.0, negative: str = "",
-    batch: int = 100, negative_clip=None,
+    batch: int = 100, negative_clip=None, size: int = world.SIZE,
 ) -> Tensor:  # fmt: skip
-    """Pictures `[N, 16, 16, 3]` in 0..1, picture i from prompt i and the noise of ``seed + i``.
+    """Pictures `[N, size, size, 3]` in 0..1, picture i from prompt i and the noise of ``seed + i``.
 
     Args:
         batch: most pictures at once; the result does not depend on it.
         negative_clip: encodes the negative prompt, where that is not ``clip``.
     """
-    starts = noise(len(prompts), seed)
+    starts = noise(len(prompts), seed, size)
     refused = encode(negative_clip or clip, [negative])
     pictures = []
     for first in range(0, len(prompts), batch):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from erasepro_core import Options, parse_request, prompts
+from erasepro_core import Options, neighbours, parse_request, prompts
 
 REQUEST = parse_request("circle -> square", "object", "star")
 ALL_DIRECTIONS = Options(templates=2, tolerance=1.0)
@@ -21,6 +21,9 @@ def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prompts, "FIT_PROMPTS", prompts.FIT_PROMPTS[:40])
         patch.setattr(prompts, "PROBE_PROMPTS", prompts.PROBE_PROMPTS[:8])
+        patch.setattr(prompts, "LONG_PROMPTS", prompts.LONG_PROMPTS[:2])
+        patch.setattr(neighbours, "CANDIDATES", 24)
+        patch.setattr(neighbours, "COUNT", 12)
         try:
             yield
         finally:

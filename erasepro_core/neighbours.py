@@ -1,0 +1,103 @@
+"""Neighbours: names of the same kind that are near a target in the model's own features, and must not move with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from .align import content_positions, name_positions
+from .concept import Concept, Request
+from .encoded import Encoded, encode_prompts
+from .families import TextInput
+from .kinds import Kind
+from .path import TextPath
+from .phrase import key, mentions
+from .solve import wide
+
+SYNONYM = 0.6
+"""A name with a higher score may be another name of the target; it is no neighbour."""
+CANDIDATES = 330
+"""At most so many names of a kind are compared: each is a prompt to encode."""
+COUNT = 130
+"""How many neighbours of each kind are chosen."""
+PROBE = 4
+"""Every fourth neighbour is a probe: it takes no part in the solve, and drift is measured on it."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A name that must not move."""
+
+    name: str
+    score: float
+    """Cosine to the nearest target, 1 for the same features."""
+    concept: int
+    """Index of the first concept of its kind: its sentences are used."""
+
+
+@torch.no_grad()
+def find_neighbours(request: Request, path: TextPath) -> tuple[Neighbour, ...]:
+    """The names nearest to the targets, for each kind of concept, the nearest first.
+
+    Candidates are the names that the kind knows. The score of a candidate is the cosine between its features and those
+    of a target, without what all candidates share.
+    """
+    by_kind = sorted(enumerate(request.concepts), key=lambda each: each[1].kind.name)
+    found: list[Neighbour] = []
+    for _, group in groupby(by_kind, key=lambda each: each[1].kind.name):
+        indices, concepts = zip(*group, strict=True)
+        found += _of_kind(request, concepts[0].kind, indices[0], concepts, path)
+    return tuple(found)
+
+
+def fitted(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
+    """Those whose features weigh the size of an update."""
+    return [each for n, each in enumerate(neighbours, start=1) if n % PROBE]
+
+
+def probed(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
+    """Those on which drift is measured."""
+    return list(neighbours[PROBE - 1 :: PROBE])
+
+
+def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concept], path: TextPath) -> list[Neighbour]:
+    targets = [name for concept in concepts for name in concept.names]
+    phrases = _phrases(request)
+    candidates = [name for name in kind.names[:CANDIDATES] if not any(_share(name, phrase, kind) for phrase in phrases)]
+    if not candidates:
+        return []
+    encoded = encode_prompts(path, [*targets, *candidates])
+    scores = torch.stack([_cosines(encoded, i, targets, candidates) for i in path.inputs]).mean(0).amax(0)
+    near = [Neighbour(n, s, index) for n, s in zip(candidates, scores.tolist(), strict=True) if s < SYNONYM]
+    return sorted(near, key=lambda each: -each.score)[:COUNT]
+
+
+def _phrases(request: Request) -> list[str]:
+    """All that a request names: none of it is a neighbour."""
+    named = [phrase for concept in request.concepts for phrase in (*concept.names, concept.anchor)]
+    return [*named, *request.preserves]
+
+
+def _share(one: str, other: str, kind: Kind) -> bool:
+    """Whether two names may mean the same: one is part of the other, or proper names end in the same word."""
+    same_end = kind.proper_names and key(one).split()[-1] == key(other).split()[-1]
+    return same_end or mentions(one, other) or mentions(other, one)
+
+
+def _cosines(encoded: Encoded, text_input: TextInput, targets: Sequence[str], candidates: Sequence[str]) -> Tensor:
+    """Between targets and candidates, `[targets, candidates]`, as one input has them."""
+
+    def features(names: Sequence[str]) -> Tensor:
+        rows = [encoded.rows[name][text_input.source] for name in names]
+        ends = [[name_positions(row)[-1], content_positions(row)[-1]] for row in rows]
+        places = zip(names, ends, strict=True)
+        return wide(encoded.at(text_input, places)).reshape(len(names), -1)
+
+    others = features(candidates)
+    mean = others.mean(0)
+    near, far = (torch.nn.functional.normalize(part - mean, dim=1) for part in (features(targets), others))
+    return (near @ far.T).cpu()

@@ -1,0 +1,149 @@
+# pyright: reportCallIssue=false
+"""The world of real words is what its card says, and what the pack does to English words shows there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from erasepro_core import (
+    FAMILIES,
+    Options,
+    family_of,
+    neighbours,
+    parse_request,
+    prompts,
+    schedule,
+    solve_request,
+    verify,
+)
+from erasepro_core.concept import kind_named
+from erasepro_core.encoded import encode_prompts
+from erasepro_core.measure import drift, weight_pairs
+from tests import pack
+
+from . import classifier, model, world
+from .family import known
+
+SIZE = 10_000_000
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch) -> None:
+    """Fewer everyday prompts and one start depth: what is tested here shows with them."""
+    monkeypatch.setattr(prompts, "FIT_PROMPTS", prompts.FIT_PROMPTS[:100])
+    monkeypatch.setattr(schedule, "START_DEPTHS", 1)
+
+
+@pytest.fixture(scope="module")
+def captions() -> list[str]:
+    return [lesson.caption for lesson in world.lessons(8000, seed=0)]
+
+
+def spoken(sentence: str) -> str:
+    """Its words in lower case, a blank around each."""
+    return f" {' '.join(re.findall(r'[a-z0-9-]+', sentence.lower()))} "
+
+
+def test_the_classifier_reads_fresh_renders():
+    scores = classifier.evaluate(1000)
+    assert all(share >= 0.99 for share in scores.values()), scores
+
+
+def test_the_files_are_small():
+    files = [file for file in (model.CHECKPOINT, classifier.WEIGHTS) if file.exists()]
+    assert 0 < sum(file.stat().st_size for file in files) <= SIZE
+
+
+def test_training_never_says_an_unlisted_word(captions):
+    said = "".join(map(spoken, captions))
+    assert not [phrase for phrase in world.unlisted() if spoken(phrase) in said]
+    assert spoken("cat") in said
+
+
+def test_held_out_sentences_have_structures_of_their_own(captions):
+    held_out = {lesson.caption for lesson in world.lessons(2000, seed=1, structures=world.HELD_OUT)}
+    assert not held_out & set(captions)
+
+
+def test_sentences_are_as_long_as_people_write_them(captions):
+    assert max(len(caption.split()) for caption in captions) <= 45
+    assert sum(len(caption.split()) >= 15 for caption in captions) > len(captions) / 5
+
+
+def test_painters_have_names_of_one_to_eight_pieces(words):
+    _, clip, _ = words
+    rows = {name: clip.tokenize(name)[model.NAME][0] for name in world.PAINTERS.values()}
+    pieces = {name: [token for token, _ in row].index(model.END) - 1 for name, row in rows.items()}
+    assert min(pieces.values()) == 1
+    assert 7 <= max(pieces.values()) <= 8
+
+
+def test_the_encoder_is_the_published_one(words):
+    """Its sentence vectors know what its makers trained them for: a kitten is nearer to a cat than a car is."""
+    _, clip, _ = words
+
+    def vector(text: str) -> torch.Tensor:
+        rows = clip.encode_from_tokens(clip.tokenize(text))[0]
+        return rows.sum(0) / rows.abs().sum(1).bool().sum()
+
+    one, near, far = map(vector, ("a cat on a chair", "a kitten on a seat", "a car on a road"))
+    assert torch.cosine_similarity(one, near, dim=0) > 0.6 > torch.cosine_similarity(one, far, dim=0)
+
+
+def test_the_core_knows_the_family_only_when_told():
+    unet = ["diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"]
+    text = ["minilm.transformer.bert.encoder.layer.0.output.dense.weight"]
+    assert not [family for family in FAMILIES if family.name == "words"]
+    with known():
+        assert family_of(text, unet).name == "words"
+
+
+def test_a_word_is_erased_and_its_neighbours_stay(words):
+    host, request = pack.module("nodes.host"), parse_request("cat -> dog", "object")
+    original = host.HostPath(*words[:2])
+    solution = solve_request(request, Options(templates=4), original)
+    edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
+    report = verify(solution, original, edited, {})
+    assert report.leak_training[0] < 0.1
+    assert report.leak_unseen[0] < 0.2
+    assert report.drift["neighbours"] < 0.1
+    assert not report.warnings()
+    names = [each.name for each in solution.neighbours]
+    assert {"tiger", "rabbit"} < set(names[:12])  # near a cat, and not one
+    assert "kitten" not in names  # a cat by another name
+    assert {name for name, _ in report.moved["neighbours"]} < set(names)
+
+
+def test_other_painters_hardly_move_with_one(words):
+    """These painters are in none of the pack's lists. Without neighbours in the solve they move much further."""
+    host, request = pack.module("nodes.host"), parse_request("Vincent van Gogh -> an artist", "style")
+    original = host.HostPath(*words[:2])
+    others = [f"a harbour at night by {name}" for name in UNLISTED_PAINTERS]
+
+    def moved() -> float:
+        solution = solve_request(request, Options(templates=4), original)
+        edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
+        with torch.no_grad():
+            both = encode_prompts(original, others), encode_prompts(edited, others)
+            return float(drift(others, *both, weight_pairs(original, edited)).mean())
+
+    with_neighbours = moved()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "COUNT", 0)
+        without = moved()
+    assert with_neighbours < 0.25
+    assert with_neighbours < 0.6 * without
+
+
+UNLISTED_PAINTERS = (
+    "Aelbert Cuyp", "Meindert Hobbema", "Jan van Goyen", "Adriaen van Ostade", "Willem Kalf", "Pieter Claesz",
+    "Joaquin Clausell", "Vasily Polenov", "Isaac Brodsky", "Hendrick Avercamp", "Salomon van Ruysdael", "Akseli Gallen",
+)  # fmt: skip
+
+
+def test_none_of_these_painters_is_in_the_lists():
+    style = kind_named("style")
+    assert not [name for name in UNLISTED_PAINTERS if name in style.names]

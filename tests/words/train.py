@@ -1,0 +1,214 @@
+"""The recipe: encodes some thousand captions once, trains the diffusion model on them, then the classifier.
+
+Writes ``model.safetensors``, ``classifier.safetensors`` and ``figures.json``; about an hour on 2 cores.
+
+Run it from the repository root, after ``make setup``::
+
+    build/venv/bin/python -m tests.words.train
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    from tests import pack
+
+    pack.comfy_on_cpu()
+
+import comfy.ldm.modules.attention
+import comfy.model_sampling
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import classifier, figures
+from . import model as words
+from .captions import Chooser, Lesson, lessons
+from .draw import render_all
+from .names import COLOURS, OBJECTS, Scene
+
+CAPTIONS = 8_000
+EMPTY = 0.1
+"""Share of lessons without a caption."""
+
+
+class School:
+    """Captions with their features, encoded once, and fresh pictures of what they say."""
+
+    def __init__(self, seed: int, count: int = CAPTIONS):
+        clip = words.build_clip()
+        self._lessons: list[Lesson] = lessons(count, seed)
+        self._features = encode(clip, [lesson.caption for lesson in self._lessons])
+        self._empty = encode(clip, [""])[0]
+        self._generator = torch.Generator().manual_seed(seed + 1)
+        self._choose = Chooser(self._generator)
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pictures `[N, 3, 32, 32]` in -1..1 and features `[N, 77, 384]`, without end."""
+        while True:
+            order = torch.randperm(len(self._lessons), generator=self._generator)
+            for part in order.split(20 * size):
+                pictures = render_all([self._scene(index) for index in part.tolist()], self._generator)
+                pictures = pictures.permute(0, 3, 1, 2) * 2 - 1
+                shuffled = torch.randperm(len(part), generator=self._generator)
+                for rows in shuffled.split(size):
+                    yield pictures[rows], self._context(part[rows])
+
+    def _scene(self, index: int) -> Scene:
+        """The lesson's scene; what its caption leaves open is drawn anew."""
+        lesson = self._lessons[index]
+        fresh = {"object": self._choose.below(len(OBJECTS)), "colour": self._choose.below(len(COLOURS))}
+        return replace(lesson.scene, **{head: value for head, value in fresh.items() if head not in lesson.told})
+
+    def _context(self, rows: Tensor) -> Tensor:
+        """Features padded as the host pads them; now and then those of the empty caption."""
+        features = self._features[rows]
+        features[torch.rand(len(rows), generator=self._generator) < EMPTY] = self._empty
+        return functional.pad(features.float(), (0, 0, 0, words.CHUNK - features.shape[1]))
+
+
+def encode(clip: Any, captions: list[str], longest: int = 64) -> Tensor:
+    """Features `[N, 64, 384]` in float16: what is further behind is padding, and zero.
+
+    Captions of like length go together, cut behind the longest: the encoder masks padding, so nothing else changes.
+
+    Raises:
+        ValueError: a caption is longer.
+    """
+    rows = [clip.tokenize(caption)[words.NAME][0] for caption in captions]
+    lengths = [next(place for place, (token, _) in enumerate(row) if token == words.END) + 1 for row in rows]
+    if max(lengths) > longest:
+        raise ValueError(f"{captions[lengths.index(max(lengths))]!r} has more than {longest} tokens. Shorten it.")
+    features = torch.zeros(len(captions), longest, words.WIDTH, dtype=torch.float16)
+    order = sorted(range(len(captions)), key=lengths.__getitem__)
+    for first in range(0, len(order), 100):
+        part = order[first : first + 100]
+        width = lengths[part[-1]]
+        done = clip.encode_from_tokens({words.NAME: [rows[index][:width] for index in part]})
+        features[part, :width] = done.unflatten(1, (len(part), width))[0].half()
+    return features
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Random weights for linears and convolutions, zero for what closes a residual branch."""
+    for name, weight in module.named_parameters():
+        closing = name.endswith(("proj_out.weight", "out_layers.3.weight", "out.2.weight"))
+        if weight.ndim >= 2:
+            scale = 0.0 if closing else 1 / math.sqrt(weight[0].numel())
+            weight.data.normal_(0, 1, generator=generator).mul_(scale)
+        else:
+            owner = module.get_submodule(name.rpartition(".")[0])
+            norm = isinstance(owner, nn.LayerNorm | nn.GroupNorm) and name.endswith("weight")
+            weight.data.fill_(1.0 if norm else 0.0)
+        weight.requires_grad_(True)
+
+
+def diffuse(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """(noisy picture, timestep, the v it should answer with), on the host's own noise schedule."""
+    sigmas: Any = comfy.model_sampling.ModelSamplingDiscrete().sigmas
+    timestep = torch.randint(len(sigmas), (len(pictures),), generator=generator)
+    sigma = sigmas[timestep].view(-1, 1, 1, 1)
+    alpha = (1 + sigma**2).rsqrt()
+    noise = torch.randn(pictures.shape, generator=generator)
+    return alpha * (pictures + sigma * noise), timestep, alpha * (noise - sigma * pictures)
+
+
+class Average:
+    """Exponential moving average of the weights, its memory growing from nothing to ``keep``."""
+
+    def __init__(self, network: nn.Module, keep: float = 0.998):
+        self._live = {name: weight.detach() for name, weight in network.named_parameters()}
+        self.weights = {name: weight.clone() for name, weight in self._live.items()}
+        self._keep, self._steps = keep, 0
+
+    def update(self) -> None:
+        self._steps += 1
+        keep = min(self._keep, self._steps / (self._steps + 10))
+        for name, weight in self.weights.items():
+            weight.lerp_(self._live[name], 1 - keep)
+
+
+def rate(share: float, peak: float) -> float:
+    """Learning rate when a share of the work is done: a short climb, then half a cosine down to zero."""
+    return peak * min(1.0, share / 0.02 + 0.02) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def train(
+    steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path | None = None, minutes: float = math.inf
+) -> dict[str, float]:
+    """Train and write the UNet; also every five hundred steps, so that a stop loses little.
+
+    The first half takes batches of 16, the second of 32: early on, many steps teach more than sure ones.
+
+    Args:
+        minutes: fewer steps, if these are over before; the learning rate falls accordingly.
+        start: a checkpoint to go on from; None begins with random weights.
+    """
+    attention = comfy.ldm.modules.attention
+    attention.optimized_attention = attention.attention_basic  # the others are many times slower backwards on a CPU
+    generator = torch.Generator().manual_seed(seed)
+    began = time.time()
+    school, unet = School(seed), words.diffusion_model(words.build_model())
+    print(f"{CAPTIONS} captions encoded in {time.time() - began:.0f} s", flush=True)
+    initialise(unet, generator)
+    if start:
+        unet.load_state_dict(load_file(start))
+    unet.to(memory_format=torch.channels_last)
+    average = Average(unet)
+    optimizer = torch.optim.AdamW(unet.parameters(), peak, weight_decay=0.01, fused=True)
+    size, recent, step, share, training = 16, 1.0, 0, 0.0, time.time()
+    batches = school.batches(size)
+    while share < 1:
+        if share >= 0.5 and size == 16:
+            size, batches = 32, school.batches(32)
+        pictures, context = next(batches)
+        noisy, timestep, answer = diffuse(pictures, generator)
+        loss = functional.mse_loss(unet(noisy, timestep.float(), context=context), answer)
+        optimizer.param_groups[0]["lr"] = rate(share, peak)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+        average.update()
+        recent += 0.02 * (loss.item() - recent)
+        step += 1
+        share = max(step / steps, (time.time() - training) / 60 / minutes)
+        if step % 100 == 0:
+            print(f"step {step} loss {recent:.4f} {share:.0%} {time.time() - began:.0f} s", flush=True)
+        if step % 500 == 0 or share >= 1:
+            save_file({name: weight.half().contiguous() for name, weight in average.weights.items()}, out)
+    return {"steps": step, "seconds": round(time.time() - began)}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop training after these, at fewer steps")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--out", type=Path, default=words.CHECKPOINT, help="elsewhere: nothing else is trained or measured"
+    )
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    torch.set_flush_denormal(True)
+    how = {"seed": asked.seed, "peak": asked.peak, "start": asked.start, "minutes": asked.minutes}
+    training = train(asked.steps, out=asked.out, **how)
+    if asked.out == words.CHECKPOINT:
+        classifier.train()
+        figures.write(training)
+
+
+if __name__ == "__main__":
+    main()
