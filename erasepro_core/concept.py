@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .kinds import KINDS, Kind
-from .phrase import clean, key, mentions
+from .phrase import any_of, clean, key
 
 ARROW = "->"
 FIRST = 4
@@ -137,8 +139,11 @@ class Request:
 
     def without_targets(self, sentences: Iterable[str]) -> list[str]:
         """The sentences that mention no target: `a red {}` cannot help to erase red, nor stay as it is."""
-        names = [name for concept in self.concepts for name in concept.names]
-        return [sentence for sentence in sentences if not any(mentions(sentence, name) for name in names)]
+        return [sentence for sentence in sentences if not self._any_target.search(sentence)]
+
+    @cached_property
+    def _any_target(self) -> re.Pattern[str]:
+        return any_of(name for concept in self.concepts for name in concept.names)
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""

@@ -15,7 +15,7 @@ from .encoded import Encoded, encode_prompts
 from .families import TextInput
 from .kinds import Kind
 from .path import TextPath
-from .phrase import key, mentions
+from .phrase import any_of, key
 from .solve import wide
 
 SYNONYM = 0.6
@@ -66,8 +66,7 @@ def probed(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
 
 def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concept], path: TextPath) -> list[Neighbour]:
     targets = [name for concept in concepts for name in concept.names]
-    phrases = _phrases(request)
-    candidates = [name for name in kind.names[:CANDIDATES] if not any(_share(name, phrase, kind) for phrase in phrases)]
+    candidates = _candidates(kind, _phrases(request))
     if not candidates:
         return []
     encoded = encode_prompts(path, [*targets, *candidates])
@@ -82,10 +81,15 @@ def _phrases(request: Request) -> list[str]:
     return [*named, *request.preserves]
 
 
-def _share(one: str, other: str, kind: Kind) -> bool:
-    """Whether two names may mean the same: one is part of the other, or proper names end in the same word."""
-    same_end = kind.proper_names and key(one).split()[-1] == key(other).split()[-1]
-    return same_end or mentions(one, other) or mentions(other, one)
+def _candidates(kind: Kind, phrases: Sequence[str]) -> list[str]:
+    """Names of a kind that cannot mean a phrase: neither is a part of the other, nor do proper names end alike."""
+    any_phrase, ends = any_of(phrases), {key(phrase).split()[-1] for phrase in phrases if kind.proper_names}
+
+    def may_mean_one(name: str) -> bool:
+        part_of_one = map(any_of([name]).search, phrases)
+        return key(name).split()[-1] in ends or any_phrase.search(name) is not None or any(part_of_one)
+
+    return [name for name in kind.names[:CANDIDATES] if not may_mean_one(name)]
 
 
 def _cosines(encoded: Encoded, text_input: TextInput, targets: Sequence[str], candidates: Sequence[str]) -> Tensor:

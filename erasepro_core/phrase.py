@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 def clean(phrase: str) -> str:
@@ -17,14 +18,15 @@ def key(phrase: str) -> str:
 
 def mentions(text: str, name: str) -> bool:
     """Whether a text has a name as whole words, in any case, with any punctuation around it."""
-    return _whole_words(name).search(text) is not None
+    return any_of([name]).search(text) is not None
 
 
 def opened(text: str, name: str) -> str:
     """The text with `{}` for every mention of a name."""
-    return _whole_words(name).sub("{}", text)
+    return any_of([name]).sub("{}", text)
 
 
-def _whole_words(name: str) -> re.Pattern[str]:
-    words = r"\s+".join(map(re.escape, name.split()))
-    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
+def any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds the mentions of any of the names, of which there must be one: a single search for a thousand of them."""
+    words = "|".join(r"\s+".join(map(re.escape, name.split())) for name in names)
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
