@@ -112,19 +112,27 @@ class Request:
     """Prompts as the model is really used, beside the pack's own: the update is made small on them."""
 
     def pairs(self, templates: int, long: bool = False) -> list[PromptPair]:
-        """Prompt pairs to solve on, up to `templates` sentences for each name.
-
-        Raises:
-            ConceptError: every sentence of a concept mentions a target.
-        """
-        return self._pairs(lambda concept: self._solved_on(concept, templates, long))
+        """Prompt pairs to solve on, up to `templates` sentences for each name."""
+        return self._pairs(lambda concept: self.templates(concept, long)[:templates])
 
     def unseen_pairs(self, sentences: int | None = None) -> list[PromptPair]:
         """Prompt pairs in sentences that are never solved on, all of them or the first few."""
-        return self._pairs(lambda concept: self.without_targets(concept.unseen)[:sentences])
+        return self._pairs(lambda concept: self.unseen(concept)[:sentences])
 
-    def _solved_on(self, concept: Concept, templates: int, long: bool) -> list[str]:
-        found = self.without_targets(concept.templates(long))[:templates]
+    def templates(self, concept: Concept, long: bool = False) -> list[str]:
+        """The sentences of a concept to solve on that mention no target; see `Concept.templates`.
+
+        Raises:
+            ConceptError: all of them mention one.
+        """
+        return self._usable(concept, concept.templates(long))
+
+    def unseen(self, concept: Concept) -> list[str]:
+        """The sentences of a concept never to solve on that mention no target; raises ConceptError if all do."""
+        return self._usable(concept, concept.unseen)
+
+    def _usable(self, concept: Concept, sentences: Iterable[str]) -> list[str]:
+        found = self.without_targets(sentences)
         if not found:
             raise ConceptError(f"every sentence for {concept} names something that is erased. Add others.")
         return found

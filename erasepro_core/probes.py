@@ -57,7 +57,7 @@ def unlisted_probes(request: Request) -> list[Probe]:
         Probe(UNLISTED, name, PromptPair(template, form, concept.anchor, index))
         for index, concept in enumerate(request.concepts)
         for name, form in unlisted_forms(concept).items()
-        for template in request.without_targets(concept.unseen)[:SENTENCES]
+        for template in request.unseen(concept)[:SENTENCES]
     ]
 
 

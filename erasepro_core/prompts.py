@@ -31,7 +31,7 @@ class Prompts:
         sentences: int,
         long: bool = False,
     ):
-        known = [request.without_targets(concept.templates()) for concept in request.concepts]
+        known = [request.templates(concept) for concept in request.concepts]
         few = unique(template for templates in known for template in templates[:sentences])
         many = unique(template for templates in known for template in templates)
         related = unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
@@ -43,9 +43,9 @@ class Prompts:
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
         self.related = _stays(request, _in_sentences(related, many))
         everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *request.everyday
-        near = _each_in_one(fitted(neighbours), [concept.templates()[:FIRST] for concept in request.concepts])
+        near = _each_in_one(fitted(neighbours), [templates[:FIRST] for templates in known])
         self.fit = request.without_targets((*everyday, *near))
-        held_out = _each_in_one(probed(neighbours), [concept.unseen for concept in request.concepts])
+        held_out = _each_in_one(probed(neighbours), [request.unseen(concept) for concept in request.concepts])
         self.neighbours = _stays(request, held_out)
         self.probes = request.without_targets(PROBE_PROMPTS)
 

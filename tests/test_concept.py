@@ -13,7 +13,9 @@ from erasepro_core.concept import (
     parse_request,
     related_phrases,
 )
+from erasepro_core.neighbours import Neighbour, fitted, probed
 from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
+from erasepro_core.prompts import Prompts
 
 
 def test_a_line_holds_a_target_its_aliases_and_its_anchor():
@@ -190,3 +192,20 @@ def test_what_is_held_out_shares_few_words_with_what_is_solved_on(kind):
 def test_everyday_prompts_that_are_measured_are_not_solved_on():
     assert not set(FIT_PROMPTS) & set(PROBE_PROMPTS)
     assert len(set(FIT_PROMPTS)) == len(FIT_PROMPTS) > 400
+
+
+def test_held_out_sentences_that_all_name_a_target_are_refused():
+    own = "\n".join([*(f"{{}} number {n}" for n in range(4)), "a dog and {}"])
+    request = parse_request("cat -> bird\ndog -> bird", "object", sentences=own, only_own=True)
+    assert request.pairs(4)
+    with pytest.raises(ConceptError, match=r"every sentence for cat -> bird names something that is erased"):
+        request.unseen_pairs()
+
+
+def test_no_neighbour_is_lost_to_a_sentence_that_names_a_target():
+    near = [Neighbour(name, 0.3, 0) for name in ("bowl", "jar", "crate", "sack", "bucket", "box", "trunk", "case")]
+    request = parse_request("lemon -> pear", "object", sentences="a lemon beside {}\na table and {}\nlook, {}")
+    prompts = Prompts(request, request.pairs(2), request.unseen_pairs(1), near, 1)
+    for each in fitted(near):
+        assert any(each.name in prompt for prompt in prompts.fit[-6:]), each.name
+    assert set(prompts.neighbours.values()) == {each.name for each in probed(near)}
