@@ -69,7 +69,7 @@ def _full_names() -> tuple[str, ...]:
 
 
 KINDS = (
-    _kind("object", "thing", (*lines("names/nouns")[:250], *lines("names/colours"), *lines("names/materials"))),
+    _kind("object", "thing", (*lines("names/nouns"), *lines("names/colours"), *lines("names/materials"))),
     _kind("style", "art", lines("names/painters"), proper_names=True),
     _kind("person", "a person", _full_names(), proper_names=True),
     _kind("explicit content", "a person wearing clothes", (), keeps_words_of_anchor_only=True),

@@ -16,10 +16,8 @@ from .solution import Solution
 PACK_VERSION = "0.1.0"
 NOT_ERASED = 0.5
 """A concept with more leak than this on its own training sentences counts as not erased."""
-
-
 MOVED = 0.2
-"""A name that was to stay and drifts further than this is warned of."""
+"""A name that was to stay and drifts further than this is warned of (docs/decisions/0031)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class Report:
         return "\n".join(lines)
 
     def warnings(self) -> list[str]:
-        """What moved further than pictures forgive, although it was to stay."""
+        """A line for each group with names that were to stay and drifted further than `MOVED`."""
         lines = []
         for group, moved in self.moved.items():
             far = [each for each in moved if not each[1] <= MOVED]

@@ -77,9 +77,8 @@ def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]
     for encoder in encoders:
         count = len(encoder.blocks)
         first = count if start >= depth else round(start * (count - 1) / max(depth - 1, 1))
-        blocks = encoder.blocks[first:]
-        chosen += [ScheduledLayer(name, first, encoder.name, None) for block in blocks[:1] for name in block.qkv]
-        chosen += [ScheduledLayer(b.output, first + i, encoder.name, b.stream) for i, b in enumerate(blocks)]
+        chosen += _qkv(encoder, first) if first < count else []
+        chosen += [_output(encoder, block) for block in range(first, count)]
     return chosen
 
 
@@ -88,9 +87,14 @@ def all_layers(encoders: Sequence[Encoder]) -> list[ScheduledLayer]:
     return [
         layer
         for encoder in encoders
-        for depth, block in enumerate(encoder.blocks)
-        for layer in (
-            *(ScheduledLayer(name, depth, encoder.name, None) for name in block.qkv),
-            ScheduledLayer(block.output, depth, encoder.name, block.stream),
-        )
+        for block in range(len(encoder.blocks))
+        for layer in (*_qkv(encoder, block), _output(encoder, block))
     ]
+
+
+def _qkv(encoder: Encoder, block: int) -> list[ScheduledLayer]:
+    return [ScheduledLayer(name, block, encoder.name, None) for name in encoder.blocks[block].qkv]
+
+
+def _output(encoder: Encoder, block: int) -> ScheduledLayer:
+    return ScheduledLayer(encoder.blocks[block].output, block, encoder.name, encoder.blocks[block].stream)

@@ -119,8 +119,8 @@ def _encoder_residuals(solution: Solution, before: _Outputs, after: _Outputs) ->
     kept = {record.name: record.kept for record in solution.layers}
     residuals = {}
     for name in solution.updates.text_encoder:
-        wanted, gap = before.layers[name].anchor, before.layers[name].anchor - before.layers[name].target
-        residuals[name] = _residual(wanted - after.layers[name].target, gap, kept[name])
+        left = before.layers[name].anchor - after.layers[name].target
+        residuals[name] = _residual(left, before.layers[name].gap, kept[name])
     return residuals
 
 
