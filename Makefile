@@ -36,7 +36,7 @@ bench-size: setup # time and peak memory at the real shapes of SD1.5 and SDXL, r
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
 
-train-words: setup # train the model of real words again, about an hour on 2 cores
+train-words: setup # train the UNet of tests/words; its README says what is known of how long
 	$(run) -m tests.words.train
 
 locales: setup # locales/en anew from the nodes' own texts, after a change to a schema

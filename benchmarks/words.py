@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,14 @@ pack.comfy_on_cpu()
 
 import torch  # noqa: E402
 
-from erasepro_core import Options, Request, parse_request, solve_request, verify  # noqa: E402
+from benchmarks import quality  # noqa: E402
+from erasepro_core import Request, parse_request  # noqa: E402
+from tests.mini.erased import Subject  # noqa: E402
 from tests.words import family, model  # noqa: E402
-from tests.words.erased import Evaluation, Subject  # noqa: E402
+from tests.words.erased import Evaluation  # noqa: E402
 from tests.words.tasks import TASKS, Edit, Task, everyday  # noqa: E402
 
-host = pack.module("nodes.host")
-METHODS = {
-    "unedited": None,
-    "erasepro": Options(),
-    "uce": Options.named(method="UCE"),
-    "uce_templates": Options.named(method="UCE with templates"),
-}
+METHODS = {"unedited": None, **quality.METHODS}
 QUICK = ("object", "painter of one piece", "person", "compound", "ten strange painters")
 HEAD = (
     "| task | names | method | probe | leak | drift: captions | neighbours | same kind "
@@ -41,20 +38,7 @@ Row = dict[str, Any]
 def request_of(task: Task, captions: Sequence[str] = ()) -> Request:
     """The task as Define Concepts nodes would state it."""
     requests = [parse_request(edit.line, edit.kind, "", "\n".join(captions)) for edit in task.edits]
-    whole = requests[0]
-    for other in requests[1:]:
-        whole = whole.joined(other)
-    return whole
-
-
-def erase(subject: Subject, request: Request, options: Options) -> tuple[Subject, float]:
-    """A clone without the concepts, and the seconds that solving and checking took."""
-    began = time.monotonic()
-    original = host.HostPath(subject.model, subject.clip)
-    solution = solve_request(request, options, original)
-    edited, clip = host.with_erasure(subject.model, subject.clip, solution.updates, 1.0)
-    verify(solution, original, host.HostPath(edited, clip), {})
-    return Subject(edited, clip, subject.vae), time.monotonic() - began
+    return reduce(Request.joined, requests)
 
 
 def measure(task: Task, subject: Subject, asked: argparse.Namespace, outside: Sequence[str]) -> list[Row]:
@@ -64,7 +48,9 @@ def measure(task: Task, subject: Subject, asked: argparse.Namespace, outside: Se
     request = request_of(task, everyday() if asked.everyday else ())
     rows = []
     for name, options in METHODS.items():
-        edited, seconds = (subject, 0.0) if options is None else erase(subject, request, options)
+        began = time.monotonic()
+        edited = subject if options is None else quality.erase(subject, request, options)[0]
+        seconds = time.monotonic() - began
         found = evaluation(edited)
         for probe, leak in found["leak"].items():
             rows.append(

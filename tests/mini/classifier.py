@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -28,6 +29,9 @@ HEADS = {
 
 SIDES = {"left": len(world.OBJECTS), "right": len(world.OBJECTS)}
 """Two more heads, for pictures with two objects."""
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Classifier(nn.Module):
@@ -57,16 +61,22 @@ def facts(scene: world.Scene) -> tuple[int, ...]:
     return -100, scene.colour, scene.style, scene.background, 1, scene.object, scene.second[0]
 
 
-def _blemish(images: Tensor, generator: torch.Generator) -> Tensor:
-    """What generated pictures have and renders lack: noise, a little blur, and the glare of strong guidance."""
+def blemished(
+    images: Tensor, generator: torch.Generator, *, blur: float = 0.5, glare: float = 1.8, noise: float = 0.12
+) -> Tensor:
+    """What generated pictures have and renders lack: a little blur, the glare of strong guidance, and noise.
+
+    Args:
+        blur, glare, noise: the most of each.
+    """
 
     def each(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
 
     smooth = functional.avg_pool2d(images.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
-    soft = torch.lerp(images, smooth, each(0, 0.5))
-    glaring = (soft - 0.5) * each(0.85, 1.8) + 0.5
-    return (glaring + each(0, 0.12) * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+    soft = torch.lerp(images, smooth, each(0, blur))
+    glaring = (soft - 0.5) * each(0.85, glare) + 0.5
+    return (glaring + each(0, noise) * torch.randn(images.shape, generator=generator)).clamp(0, 1)
 
 
 def _random_scene(choose: world.Chooser) -> world.Scene:
@@ -95,7 +105,7 @@ def train(steps: int = 2500, *, batch: int = 64, seed: int = 7, out: Path = WEIG
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         images, answers = _batch(batch, generator)
-        logits = network(_blemish(images, generator))
+        logits = network(blemished(images, generator))
         losses = [
             functional.cross_entropy(each, answer) for each, answer in zip(logits.values(), answers.T, strict=True)
         ]
@@ -103,16 +113,25 @@ def train(steps: int = 2500, *, batch: int = 64, seed: int = 7, out: Path = WEIG
         torch.stack(losses).sum().backward()
         optimizer.step()
         schedule.step()
-    save_file({key: value.half().contiguous() for key, value in network.state_dict().items()}, out)
+    stored(network, out)
     load.cache_clear()
+
+
+def stored(network: nn.Module, out: Path) -> None:
+    """Writes the weights in float16."""
+    save_file({key: value.half().contiguous() for key, value in network.state_dict().items()}, out)
+
+
+def restored(network: Network, weights: Path) -> Network:
+    """The network with the weights of a file, float32, ready to use."""
+    network.load_state_dict({key: value.float() for key, value in load_file(weights).items()})
+    return network.eval().requires_grad_(False)
 
 
 @lru_cache(maxsize=1)
 def load() -> Classifier:
     """The trained classifier, float32, ready to use."""
-    network = Classifier()
-    network.load_state_dict({key: value.float() for key, value in load_file(WEIGHTS).items()})
-    return network.eval().requires_grad_(False)
+    return restored(Classifier(), WEIGHTS)
 
 
 def classify(images: Tensor) -> dict[str, Tensor]:

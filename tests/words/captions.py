@@ -8,15 +8,13 @@ What a sentence leaves open is random, but a painter nobody names is none and a 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 
-from .names import BACKGROUNDS, COLOURS, INDIVIDUALS, OBJECTS, PAINTERS, PERSONS, STYLES, Scene, named
+from tests.mini.captions import Chooser
 
-T = TypeVar("T")
+from .names import BACKGROUNDS, COLOURS, INDIVIDUALS, OBJECTS, PAINTERS, PERSONS, STYLES, Scene, named
 
 TRAINED: dict[str, tuple[str, ...]] = {
     "plain": (
@@ -94,29 +92,6 @@ PLACES = {
 NOBODY = ("an artist", "an artist", "an unknown artist")
 WORN = ("in {}", "dressed in {}")
 """How a sentence gives a colour to somebody."""
-
-
-class Chooser:
-    """Seeded choices."""
-
-    def __init__(self, generator: torch.Generator):
-        self._generator = generator
-        self._pool: list[float] = []
-
-    def random(self) -> float:
-        """A number in [0, 1)."""
-        if not self._pool:
-            self._pool = torch.rand(4096, generator=self._generator, dtype=torch.float64).tolist()
-        return self._pool.pop()
-
-    def chance(self, probability: float) -> bool:
-        return self.random() < probability
-
-    def below(self, count: int) -> int:
-        return int(self.random() * count)
-
-    def of(self, options: Sequence[T]) -> T:
-        return options[self.below(len(options))]
 
 
 @dataclass(frozen=True)

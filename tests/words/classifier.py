@@ -11,9 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import Conv2d, Linear, functional
+
+from tests.mini.classifier import blemished, restored, stored
 
 from .captions import Chooser
 from .draw import render_all
@@ -45,18 +46,6 @@ class Classifier(nn.Module):
         return {name: head(seen) for name, head in self.heads.items()}
 
 
-def _blemish(images: Tensor, generator: torch.Generator) -> Tensor:
-    """What generated pictures have and renders lack: noise, a little blur, and the glare of strong guidance."""
-
-    def each(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
-
-    smooth = functional.avg_pool2d(images.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
-    soft = torch.lerp(images, smooth, each(0, 0.4))
-    glaring = (soft - 0.5) * each(0.85, 1.4) + 0.5
-    return (glaring + each(0, 0.1) * torch.randn(images.shape, generator=generator)).clamp(0, 1)
-
-
 def _batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Pictures of random scenes, and the right answer of every head `[N, 4]`."""
     choose = Chooser(generator)
@@ -77,23 +66,21 @@ def train(steps: int = 3000, *, batch: int = 64, seed: int = 7, out: Path = WEIG
             images, answers = _batch(20 * batch, generator)
             lots = torch.randperm(len(images), generator=generator).split(batch)
         rows = lots[step % 20]
-        logits = network(_blemish(images[rows], generator))
+        logits = network(blemished(images[rows], generator, blur=0.4, glare=1.4, noise=0.1))
         pairs = zip(logits.values(), answers[rows].T, strict=True)
         loss = torch.stack([functional.cross_entropy(each, answer) for each, answer in pairs]).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    save_file({key: value.half().contiguous() for key, value in network.state_dict().items()}, out)
+    stored(network, out)
     load.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def load() -> Classifier:
     """The trained classifier, float32, ready to use."""
-    network = Classifier()
-    network.load_state_dict({key: value.float() for key, value in load_file(WEIGHTS).items()})
-    return network.eval().requires_grad_(False)
+    return restored(Classifier(), WEIGHTS)
 
 
 def classify(images: Tensor) -> dict[str, Tensor]:

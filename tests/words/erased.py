@@ -10,20 +10,13 @@ from typing import Any
 
 import torch
 
+from tests.mini.erased import Subject
+
 from . import classifier, world
 from .sample import sample
 from .tasks import PROBES, Edit, Task, sentences
 
 SEED = 4000
-
-
-@dataclass(frozen=True)
-class Subject:
-    """MODEL and CLIP as they reach the sampler."""
-
-    model: Any
-    clip: Any
-    vae: Any
 
 
 @dataclass(frozen=True)

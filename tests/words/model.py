@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import comfy.latent_formats
 import comfy.model_base
@@ -24,7 +24,8 @@ from comfy.text_encoders.bert import BertModel
 from torch import Tensor
 from transformers import BertTokenizer
 
-from tests.host.families.models import fill
+from tests.host.families.models import diffusion
+from tests.mini.model import Mini, diffusion_model
 from tests.pack import ROOT
 
 CHECKPOINT = Path(__file__).parent / "model.safetensors"
@@ -51,24 +52,10 @@ UNET_CONFIG = {
 }
 
 
-class Pixels(comfy.latent_formats.LatentFormat):
-    """Three channels that are already the picture, -1..1."""
-
-    latent_channels = 3
-
-
-class Words(comfy.supported_models_base.BASE):
-    """The configuration from which the host builds the diffusion model."""
+class Words(Mini):
+    """The configuration from which the host builds the diffusion model: the mini model's with another size."""
 
     unet_config = UNET_CONFIG
-    unet_extra_config: ClassVar = {"num_heads": 4, "num_head_channels": -1}
-    latent_format = Pixels
-
-    def inpaint_model(self) -> bool:
-        return False
-
-    def model_type(self, state_dict: dict, prefix: str = "") -> comfy.model_base.ModelType:
-        return comfy.model_base.ModelType.V_PREDICTION
 
 
 class MiniLM(SDClipModel):
@@ -147,16 +134,8 @@ def build_clip() -> comfy.sd.CLIP:
 
 
 def build_model() -> comfy.model_patcher.ModelPatcher:
-    """The diffusion model in float32; its weights are whatever was in memory until something fills them."""
-    device, rest = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    config = Words(UNET_CONFIG)
-    config.set_inference_dtype(torch.float32, None)
-    return comfy.model_patcher.ModelPatcher(config.get_model({}, "", rest), load_device=device, offload_device=rest)
-
-
-def diffusion_model(model: comfy.model_patcher.ModelPatcher) -> Any:
-    """The UNet inside a MODEL."""
-    return model.model.diffusion_model
+    """The diffusion model in float32, with random weights."""
+    return diffusion(Words, UNET_CONFIG)
 
 
 def text_model(clip: comfy.sd.CLIP) -> Any:
@@ -176,6 +155,4 @@ def load() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VA
     model = build_model()
     if CHECKPOINT.exists():
         diffusion_model(model).load_state_dict(comfy.utils.load_torch_file(str(CHECKPOINT)))
-    else:
-        fill(diffusion_model(model))
     return model, build_clip(), comfy.sd.VAE(sd={"pixel_space_vae": torch.tensor(1.0)})

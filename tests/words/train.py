@@ -23,11 +23,13 @@ if __name__ == "__main__":
     pack.comfy_on_cpu()
 
 import comfy.ldm.modules.attention
-import comfy.model_sampling
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tests.mini.student import diffuse
+from tests.mini.train import Average
 
 from . import classifier, figures
 from . import model as words
@@ -111,45 +113,17 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
         weight.requires_grad_(True)
 
 
-def diffuse(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """(noisy picture, timestep, the v it should answer with), on the host's own noise schedule."""
-    sigmas: Any = comfy.model_sampling.ModelSamplingDiscrete().sigmas
-    timestep = torch.randint(len(sigmas), (len(pictures),), generator=generator)
-    sigma = sigmas[timestep].view(-1, 1, 1, 1)
-    alpha = (1 + sigma**2).rsqrt()
-    noise = torch.randn(pictures.shape, generator=generator)
-    return alpha * (pictures + sigma * noise), timestep, alpha * (noise - sigma * pictures)
-
-
-class Average:
-    """Exponential moving average of the weights, its memory growing from nothing to ``keep``."""
-
-    def __init__(self, network: nn.Module, keep: float = 0.998):
-        self._live = {name: weight.detach() for name, weight in network.named_parameters()}
-        self.weights = {name: weight.clone() for name, weight in self._live.items()}
-        self._keep, self._steps = keep, 0
-
-    def update(self) -> None:
-        self._steps += 1
-        keep = min(self._keep, self._steps / (self._steps + 10))
-        for name, weight in self.weights.items():
-            weight.lerp_(self._live[name], 1 - keep)
-
-
 def rate(share: float, peak: float) -> float:
     """Learning rate when a share of the work is done: a short climb, then half a cosine down to zero."""
     return peak * min(1.0, share / 0.02 + 0.02) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def train(
-    steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path | None = None, minutes: float = math.inf
-) -> dict[str, float]:
+def train(steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path | None = None) -> dict[str, float]:
     """Train and write the UNet; also every five hundred steps, so that a stop loses little.
 
     The first half takes batches of 16, the second of 32: early on, many steps teach more than sure ones.
 
     Args:
-        minutes: fewer steps, if these are over before; the learning rate falls accordingly.
         start: a checkpoint to go on from; None begins with random weights.
     """
     attention = comfy.ldm.modules.attention
@@ -164,7 +138,7 @@ def train(
     unet.to(memory_format=torch.channels_last)
     average = Average(unet)
     optimizer = torch.optim.AdamW(unet.parameters(), peak, weight_decay=0.01, fused=True)
-    size, recent, step, share, training = 16, 1.0, 0, 0.0, time.time()
+    size, recent, step, share = 16, 1.0, 0, 0.0
     batches = school.batches(size)
     while share < 1:
         if share >= 0.5 and size == 16:
@@ -180,7 +154,7 @@ def train(
         average.update()
         recent += 0.02 * (loss.item() - recent)
         step += 1
-        share = max(step / steps, (time.time() - training) / 60 / minutes)
+        share = step / steps
         if step % 100 == 0:
             print(f"step {step} loss {recent:.4f} {share:.0%} {time.time() - began:.0f} s", flush=True)
         if step % 500 == 0 or share >= 1:
@@ -195,7 +169,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop training after these, at fewer steps")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--out", type=Path, default=words.CHECKPOINT, help="elsewhere: nothing else is trained or measured"
@@ -203,7 +176,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.set_flush_denormal(True)
-    how = {"seed": asked.seed, "peak": asked.peak, "start": asked.start, "minutes": asked.minutes}
+    how = {"seed": asked.seed, "peak": asked.peak, "start": asked.start}
     training = train(asked.steps, out=asked.out, **how)
     if asked.out == words.CHECKPOINT:
         classifier.train()
