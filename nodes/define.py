@@ -23,17 +23,15 @@ class DefineConcepts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, text: str | None = None, kind: str | None = None, sentences: str | None = None
-    ) -> bool | str:
+    def validate_inputs(cls, text: str | None = None, kind: str | None = None) -> bool | str:
         """Refuses a text with errors before anything is loaded; text that comes by wire is checked when the node runs.
 
-        The host shows the error once for each parameter of this method, so `execute` checks the preserves.
+        The host shows the error once for each parameter of this method, so `execute` checks the other fields.
         """
         if text is None or kind is None:
             return True
         try:
-            parse_request(text, kind, sentences=sentences or "")
+            parse_request(text, kind)
         except ConceptError as error:
             return str(error)
         return True

@@ -44,7 +44,7 @@ class PromptTokenizer:
         if len(chunks) > 1:
             raise PromptError(
                 f"{prompt!r} has {_count_words(tokenizer, chunks)} tokens; a concept and its sentence must fit into "
-                f"one chunk of {tokenizer.max_length}. Shorten the name, its alias or its anchor."
+                f"one chunk of {tokenizer.max_length}. Shorten the name, its alias, its anchor or your sentence."
             )
         ids, weights = zip(*chunks[0], strict=True)
         end = len(ids) - tail if tokenizer.end_token is None else ids.index(tokenizer.end_token, lead)

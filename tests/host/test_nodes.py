@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from erasepro_core import ConceptError
+from tests import pack
 from tests.host import demo
 from tests.host.client import ApiGraph, Client
 
@@ -221,3 +223,13 @@ def test_the_example_workflow_runs_with_another_loader(server, info, untouched):
     left, right = sheet.crop((0, 0, 16, 16)), sheet.crop((16, 0, 32, 16))
     assert left.tobytes() != right.tobytes()
     assert any("Hokusai" in text for text in result.texts.values())
+
+
+def test_own_sentences_reach_the_request_and_bad_ones_stop_the_run(host):
+    define = pack.module("nodes.define").DefineConcepts
+    (request,) = define.execute("circle -> square", "object", sentences="a {} of glass", only_own=True).args
+    assert request.concepts[0].templates() == ["a {} of glass"]
+    (request,) = define.execute("circle -> square", "object").args  # as a graph of before has it
+    assert request.concepts[0].sentences == ()
+    with pytest.raises(ConceptError, match="'a circle of glass' has 0 places for a name"):
+        define.execute("circle -> square", "object", sentences="a circle of glass")
