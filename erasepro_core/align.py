@@ -58,7 +58,7 @@ def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, paddin
         padding: whether anything reads what stands behind the end.
     """
     t0, a0 = target.start + before[0], anchor.start + before[1]
-    suffix = _common(target.ids[t0 : target.end][::-1], anchor.ids[a0 : anchor.end][::-1])
+    suffix = common(target.ids[t0 : target.end][::-1], anchor.ids[a0 : anchor.end][::-1])
     t1, a1 = target.end - suffix, anchor.end - suffix
     gap = min(a1, len(anchor.ids) - 1)  # a row may end with its last word
     first, last = (a0, a1 - 1) if a1 > a0 else (gap, gap)
@@ -78,7 +78,7 @@ def words_before(row: TokenRow, prefix: TokenRow) -> int:
         prefix: what stands before the concept, alone. A space at its end may be a token there and belong to the
             concept's first token in the prompt, so only what both have in common counts.
     """
-    return _common(row.ids[row.start : row.end], prefix.ids[prefix.start : prefix.end])
+    return common(row.ids[row.start : row.end], prefix.ids[prefix.start : prefix.end])
 
 
 def content_positions(row: TokenRow) -> list[int]:
@@ -107,7 +107,7 @@ def _padding(row: TokenRow) -> list[int]:
     return [behind + i for i in PADDING_OFFSETS if behind + i < len(row.ids)]
 
 
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
+def common(a: Sequence[int], b: Sequence[int]) -> int:
     """How many leading items the two have in common."""
     count = 0
     for x, y in zip(a, b, strict=False):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from erasepro_core.families import FAMILIES, FamilyError, family_of
+from erasepro_core.families.encoders import llm_encoder
 from erasepro_core.families.sd1 import SD1
 
 TEXT = "clip_l.transformer.text_model.encoder.layers.{}.{}.weight"
@@ -23,7 +24,7 @@ def test_a_model_with_clip_l_and_cross_attention_is_sd1():
     ("text", "diffusion", "message"),
     [
         ([], UNET, r"Stable Diffusion 1.x with clip_l.*The CLIP has no text encoder"),
-        (CLIP, [], r"of no family that ErasePro knows \(Stable Diffusion 1.x.*no weights"),
+        (CLIP, [], r"of no family that ErasePro knows: it has no weights\. ErasePro knows Stable Diffusion 1.x, .*"),
         ([key.replace("clip_l", "clip_q") for key in CLIP], UNET, r"The CLIP has clip_q\. Connect"),
         (
             [*CLIP, "clip_q.transformer.text_model.encoder.layers.0.mlp.fc2.weight"],
@@ -41,6 +42,18 @@ def test_blocks_come_in_execution_order():
     blocks = SD1().encoders(sorted(CLIP))[0].blocks
     assert [block.output.split(".")[5] for block in blocks] == [str(n) for n in range(12)]
     assert blocks[11].qkv == tuple(TEXT.format(11, f"self_attn.{p}_proj").removesuffix(".weight") for p in "qkv")
+
+
+def test_merged_queries_keys_and_values_are_one_layer():
+    part = "llama.transformer.model.layers.{}.{}.weight"
+    apart = [part.format(n, name) for n in range(2) for name in ("self_attn.q_proj", "mlp.down_proj")]
+    merged = [key.replace("q_proj", "qkv_proj") for key in apart]
+    assert [name.rpartition(".")[2] for name in llm_encoder(apart, "llama").blocks[1].qkv] == [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+    ]
+    assert llm_encoder(merged, "llama").blocks[1].qkv == ("llama.transformer.model.layers.1.self_attn.qkv_proj",)
 
 
 def test_lora_names_are_those_that_stock_loaders_read():
@@ -68,10 +81,11 @@ def test_cross_attention_comes_in_execution_order_and_self_attention_not_at_all(
 
 
 def test_the_table_in_readme_is_that_of_the_families():
-    lines = ["| model | text encoders | changed in the diffusion model |", "| --- | --- | --- |"]
+    lines = ["| model | text encoders | changed in the diffusion model | left as it is |", "| --- | --- | --- | --- |"]
     for family in FAMILIES:
         encoders = ", ".join(f"{n} (or without)" if n in family.optional else n for n in family.encoder_names)
-        lines.append(f"| {family.title} | {encoders} | {', '.join(f'`{layer}`' for layer in family.reads)} |")
+        changed = ", ".join(f"`{layer}`" for layer in family.reads)
+        lines.append(f"| {family.title} | {encoders} | {changed} | {family.leaves} |")
     table = "\n".join(lines)
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     assert table in readme, f"README.md, 'Which models', must have this table:\n{table}"

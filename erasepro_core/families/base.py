@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
@@ -64,6 +65,8 @@ class TextInput:
     """Whether the layers read more than the text: zeros, or sizes behind a pooled vector."""
     edited: bool = True
     """Whether the layers may change; False where they read something else too, and are measured only."""
+    state: int | None = None
+    """Which of an encoder's hidden states it is, where the encoder gives several; None for all of them side by side."""
 
     @property
     def source(self) -> str:
@@ -86,6 +89,8 @@ class Family:
     """Whether every encoder reads prompts of more than 77 tokens, so that long sentences fit."""
     reads: ClassVar[tuple[str, ...]]
     """The layers of the diffusion model that an erasure changes, for people to read."""
+    leaves: ClassVar[str] = ""
+    """What else reads the prompt and is left as it is, in a few words with the reason."""
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         """Whether a diffusion model, given by the names of its weights, is of this family."""
@@ -114,3 +119,20 @@ class Family:
 def names_of(text_encoder: Collection[str]) -> set[str]:
     """The encoders of a CLIP, from the names of its weights."""
     return {key.partition(".")[0] for key in text_encoder}
+
+
+def has(diffusion_model: Collection[str], module: str) -> bool:
+    """Whether a diffusion model has weights of a module."""
+    return any(key.startswith(f"diffusion_model.{module}.") for key in diffusion_model)
+
+
+def numbered(diffusion_model: Collection[str], pattern: str) -> tuple[str, ...]:
+    """The linears whose names match a pattern, in the order of the numbers in them, then of their names.
+
+    Args:
+        pattern: of a name behind `diffusion_model.`; its groups are the numbers.
+    """
+    whole = re.compile(rf"(diffusion_model\.{pattern})\.weight")
+    found = [match for key in diffusion_model if (match := whole.fullmatch(key))]
+    found.sort(key=lambda match: ([int(number) for number in match.groups()[1:]], match[1]))
+    return tuple(match[1] for match in found)

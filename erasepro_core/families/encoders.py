@@ -62,11 +62,13 @@ def bert_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> E
 
 
 def llm_encoder(keys: Collection[str], name: str) -> Encoder:
-    """A language model: causal, rotary positions, no padding.
+    """A language model: causal, rotary positions.
 
-    Gemma has a norm between a block's last linear and the residual stream.
+    Gemma has a norm between a block's last linear and the residual stream. Some hosts merge queries, keys and values.
     """
     layers = f"{name}.transformer.model.layers"
+    merged = f"{layers}.0.self_attn.qkv_proj.weight" in keys
+    apart = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
     normed = f"{layers}.0.post_feedforward_layernorm.weight" in keys
     return Encoder(
         name,
@@ -74,7 +76,7 @@ def llm_encoder(keys: Collection[str], name: str) -> Encoder:
         _blocks(
             keys,
             layers,
-            qkv=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            qkv=("self_attn.qkv_proj",) if merged else apart,
             output="mlp.down_proj",
             stream=None if normed else "post_attention_layernorm",
         ),

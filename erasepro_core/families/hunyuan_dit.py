@@ -20,6 +20,7 @@ class HunyuanDiT(Family):
     title = "HunyuanDiT"
     encoder_names = ("hydit_clip", "mt5xl")
     reads = ("mlp_t5.0",)
+    leaves = "`kv_proj` and the pooler read both encoders or positions too, and are measured"
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         return f"{_T5}.weight" in diffusion_model

@@ -94,7 +94,9 @@ class HostPath:
         if any(encoder.pooled in text_input.parts for text_input in self.inputs):
             return encoder  # the pooled vector comes from the last block even with clip skip
         layer, index, _ = cast(Any, self.module(encoder.name)).options_default
-        if self.clip.layer_idx is not None:
+        if isinstance(layer, list):  # several hidden states, each what goes into the block of that number
+            return replace(encoder, blocks=encoder.blocks[: max(layer)])
+        if self.clip.layer_idx is not None and layer != "all":
             layer, index = ("hidden" if abs(self.clip.layer_idx) <= count else "last"), self.clip.layer_idx
         if layer != "hidden":
             return encoder
@@ -104,7 +106,8 @@ class HostPath:
         """The features that the layers of an input read, concatenated in the same order as in the host."""
         device = comfy.model_management.get_torch_device()
         like = outputs[text_input.source]
-        parts = [like.new_zeros(*like.shape[:2], p) if isinstance(p, int) else outputs[p] for p in text_input.parts]
+        zeros = partial(like.new_zeros, like.shape[0], like.shape[-2])
+        parts = [zeros(p) if isinstance(p, int) else _tokens(outputs[p], text_input.state) for p in text_input.parts]
         features = torch.cat(parts, dim=-1).to(device, torch.float32)
         width = self._layer_width(text_input)
         features = nn.functional.pad(features, (0, width - features.shape[-1]))
@@ -132,6 +135,8 @@ class HostPath:
     def _refuse_other_widths(self) -> None:
         """Raises FamilyError if the CLIP's features and the MODEL's layers have different widths."""
         widths = {e.name: cast(Any, self.module(e.blocks[0].qkv[0])).in_features for e in self.encoders}
+        layers = {e.name: cast(Any, self.module(e.name)).options_default[0] for e in self.encoders}
+        widths |= {name: widths[name] * len(layer) for name, layer in layers.items() if isinstance(layer, list)}
         widths |= {encoder.pooled: widths[encoder.name] for encoder in self.encoders}
         for text_input in self.inputs:
             given = sum(part if isinstance(part, int) else widths[part] for part in text_input.parts)
@@ -142,6 +147,17 @@ class HostPath:
                     f"{text_input.layers[0]} of this MODEL reads {read}. Connect MODEL and CLIP of one checkpoint, "
                     "with all of its text encoders. Nothing was changed."
                 )
+
+
+def _tokens(output: Tensor, state: int | None) -> Tensor:
+    """The features of each token, `[rows, tokens, d]`, where an encoder may give several, `[rows, states, tokens, d]`.
+
+    Args:
+        state: which of them, or None for all of them side by side.
+    """
+    if output.ndim < 4:
+        return output
+    return output.movedim(1, 2).flatten(2) if state is None else output[:, state]
 
 
 @contextmanager

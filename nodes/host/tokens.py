@@ -11,7 +11,7 @@ from comfy.sd1_clip import SDTokenizer
 from torch import nn
 
 from ...erasepro_core import Encoder, TokenRow
-from ...erasepro_core.align import POOLED_ROW
+from ...erasepro_core.align import POOLED_ROW, common
 from ...erasepro_core.path import Rows
 
 HostTokens = list[list[tuple[int, float]]]
@@ -47,10 +47,16 @@ class PromptTokenizer:
                 f"one chunk of {tokenizer.max_length}. Shorten the name, its alias, its anchor or your sentence."
             )
         ids, weights = zip(*chunks[0], strict=True)
-        end = len(ids) - tail if tokenizer.end_token is None else ids.index(tokenizer.end_token, lead)
+        end = (
+            len(_unpadded(ids, tokenizer)) - tail
+            if tokenizer.end_token is None
+            else ids.index(tokenizer.end_token, lead)
+        )
         # Masked padding that no layer reads would be most of the work (512 tokens a prompt for Wan), so it is cut off.
+        # A CLIP takes rows of one length only.
         masked = cast(Any, self._clip.cond_stage_model.get_submodule(encoder.name)).enable_attention_masks
-        length = end + tail if masked and not encoder.padding else len(ids)
+        cut = masked and not encoder.padding and not tokenizer.pad_to_max_length
+        length = end + tail if cut else len(ids)
         return TokenRow(ids[:length], lead, end, tail, weights[:length])
 
     def _frame(self, encoder: Encoder) -> tuple[int, int]:
@@ -58,9 +64,11 @@ class PromptTokenizer:
         tokenizer = self._tokenizer(encoder)
         if tokenizer.end_token is not None:
             return tokenizer.tokens_start, 1
-        empty, some = ([token for token, _ in self._clip.tokenize(text)[encoder.tokens][0]] for text in ("", "a"))
-        lead = next((i for i, (x, y) in enumerate(zip(empty, some, strict=False)) if x != y), len(empty))
-        return lead, len(empty) - lead
+        rows = (self._clip.tokenize(text)[encoder.tokens][0] for text in ("", "a"))
+        empty, some = (_unpadded([token for token, _ in row], tokenizer) for row in rows)
+        lead = common(empty, some)
+        # A template may have a space instead of nothing, which is then no part of what stands behind the words.
+        return lead, common(empty[lead:][::-1], some[lead:][::-1])
 
     def _tokenizer(self, encoder: Encoder) -> Any:
         """The host's tokenizer of one encoder."""
@@ -73,6 +81,14 @@ def padded(rows: Sequence[TokenRow], encoder: nn.Module) -> HostTokens:
     pad = cast(Any, encoder).special_tokens.get("pad", 0)
     length = max(len(row.ids) for row in rows)
     return [[*zip(row.ids, row.weights, strict=True), *[(pad, 1.0)] * (length - len(row.ids))] for row in rows]
+
+
+def _unpadded(ids: Sequence[int], tokenizer: Any) -> Sequence[int]:
+    """The tokens without padding at their end, of a tokenizer without end token."""
+    length = len(ids)
+    while length and ids[length - 1] == tokenizer.pad_token:
+        length -= 1
+    return ids[:length]
 
 
 def _without_emphasis(prompt: str) -> str:

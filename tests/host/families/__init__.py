@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from erasepro_core import Options, neighbours, parse_request, prompts
+from erasepro_core.schedule import Schedule
 
 REQUEST = parse_request("circle -> square", "object", "star")
 ALL_DIRECTIONS = Options(templates=2, tolerance=1.0)
@@ -19,12 +20,20 @@ def quick() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prompts, "FIT_PROMPTS", prompts.FIT_PROMPTS[:40])
+        patch.setattr(prompts, "FIT_PROMPTS", prompts.FIT_PROMPTS[:24])
         patch.setattr(prompts, "PROBE_PROMPTS", prompts.PROBE_PROMPTS[:8])
         patch.setattr(prompts, "LONG_PROMPTS", prompts.LONG_PROMPTS[:2])
         patch.setattr(neighbours, "CANDIDATES", 24)
-        patch.setattr(neighbours, "COUNT", 12)
+        patch.setattr(neighbours, "COUNT", 8)
         try:
             yield
         finally:
             torch.set_num_threads(threads)
+
+
+@contextmanager
+def every_layer() -> Iterator[None]:
+    """Solves from the first block on, without trials of other start depths: every layer that can change does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Schedule, "starts", lambda self, encoders, without_encoders: [0])
+        yield

@@ -1,18 +1,10 @@
-"""Tiny models of every family: the host's own classes with few and narrow layers and seeded random weights.
-
-Tokenizers are the host's. Those that come inside a checkpoint (Gemma, mT5, umT5) are small real sentencepiece models.
-"""
+"""Tiny models of every family: the host's own classes with few and narrow layers and seeded random weights."""
 
 from __future__ import annotations
 
-import functools
-import io
 from collections.abc import Callable
-from typing import Any
 
-import comfy.model_management
 import comfy.model_patcher
-import comfy.sd
 import comfy.supported_models as supported
 import comfy.text_encoders.flux
 import comfy.text_encoders.hydit
@@ -26,56 +18,27 @@ import comfy.text_encoders.z_image
 import torch
 from comfy import sd1_clip, sdxl_clip
 from comfy.supported_models_base import BASE, ClipTarget
-from torch import Tensor, nn
+from torch import nn
 
-from erasepro_core.concept import KINDS
-from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
-
-Built = tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP]
-
-L, G, T5, LLM = 256, 128, 96, 96
-"""Widths of CLIP-L, the larger CLIPs, T5 and language models."""
-SIZES = 6 * 256
-"""What SDXL adds to its pooled vector."""
-
-
-def clip_config(width: int, layers: int) -> dict[str, int]:
-    return {
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": 4,
-        "intermediate_size": 2 * width,
-    }
-
-
-def t5_config(width: int = T5) -> dict[str, int]:
-    return {"d_model": width, "d_ff": 128, "d_kv": 16, "num_heads": 4, "num_layers": 3}
-
-
-LLM_CONFIG = {
-    "hidden_size": LLM,
-    "intermediate_size": 2 * LLM,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-}
-UNET = {
-    "image_size": 16,
-    "in_channels": 4,
-    "out_channels": 4,
-    "model_channels": 32,
-    "channel_mult": [1, 2],
-    "num_res_blocks": [1, 1],
-    "transformer_depth": [0, 1],
-    "transformer_depth_output": [0, 0, 1, 1],
-    "transformer_depth_middle": 1,
-    "use_spatial_transformer": True,
-    "use_linear_in_transformer": True,
-    "use_temporal_attention": False,
-    "num_heads": 4,
-    "num_head_channels": -1,
-    "adm_in_channels": None,
-}
+from . import images, videos
+from .build import (
+    LLM,
+    LLM_CONFIG,
+    SHORT,
+    SIZES,
+    T5,
+    VOCABULARY,
+    Built,
+    G,
+    L,
+    clip_config,
+    diffusion,
+    pieces,
+    t5_config,
+    text,
+    unet,
+    without_eyes,
+)
 
 
 def sd1() -> Built:
@@ -125,7 +88,7 @@ def sd3(clip_l: bool = True, clip_g: bool = True, t5: bool = True) -> Built:
     }
     model = diffusion(supported.SD3, config)
     model.model.diffusion_model.pos_embed.zero_()  # a buffer, which the host leaves uninitialised as it does weights
-    return model, text(target, **encoders)
+    return model, text(target, SHORT, **encoders)
 
 
 def flux() -> Built:
@@ -148,7 +111,7 @@ def flux() -> Built:
         "guidance_embed": False,
     }
     target = ClipTarget(module.FluxTokenizer, module.flux_clip())
-    return diffusion(supported.FluxSchnell, config), text(target, clip_l=clip_config(L, 2), t5xxl=t5_config())
+    return diffusion(supported.FluxSchnell, config), text(target, SHORT, clip_l=clip_config(L, 2), t5xxl=t5_config())
 
 
 def pixart() -> Built:
@@ -179,12 +142,13 @@ def hunyuan_dit() -> Built:
         "num_heads": 4,
         "text_states_dim": L,
         "text_states_dim_t5": T5,
+        "text_len_t5": 64,
         "mlp_ratio": 2.0,
         "size_cond": True,
         "use_style_cond": True,
     }
     target = ClipTarget(module.HyditTokenizer, module.HyditModel)
-    data = {"mt5xl.spiece_model": pieces(bos=-1, eos=1, unk=2)}
+    data = {"mt5xl.spiece_model": pieces(bos=-1, eos=1, unk=2), "mt5xl_min_length": 64}
     bert = clip_config(L, 2)
     return diffusion(supported.HunyuanDiT, config), text(
         target, data, hydit_clip=bert, mt5xl=t5_config() | {"vocab_size": VOCABULARY}
@@ -261,10 +225,14 @@ def wan() -> Built:
     return diffusion(supported.WAN21_T2V, config), text(target, data, umt5xxl=t5_config() | {"vocab_size": VOCABULARY})
 
 
-MODELS: dict[str, Callable[[], Built]] = {
+MODELS: dict[str, Callable[..., Built]] = {
     build.__name__: build
     for build in (
-        sd1, sd2, sdxl, sdxl_refiner, sd3, flux, pixart, hunyuan_dit, lumina2, z_image, qwen_image, wan,
+        sd1, sd2, sdxl, sdxl_refiner, images.stable_cascade, images.stable_cascade_b, sd3,
+        flux, images.flux2, images.flux2_klein_4b, images.flux2_klein_9b, images.chroma,
+        pixart, images.aura_flow, hunyuan_dit, images.hunyuan_image_21, images.hidream, lumina2, z_image,
+        qwen_image, images.omnigen2, wan, videos.hunyuan_video, videos.hunyuan_video_15, videos.ltxv, videos.mochi,
+        videos.cosmos, videos.cosmos_predict2,
     )
 }  # fmt: skip
 
@@ -276,77 +244,3 @@ def rounded(name: str, dtype: torch.dtype) -> Built:
         for part in [module] if dtype.itemsize > 1 else [m for m in module.modules() if isinstance(m, nn.Linear)]:
             part.to(dtype)
     return model, clip
-
-
-def unet(model: type[BASE], width: int, **more: object) -> comfy.model_patcher.ModelPatcher:
-    return diffusion(model, UNET | {"context_dim": width, **more})
-
-
-def diffusion(model: type[BASE], config: dict[str, Any]) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL in float32 with random weights."""
-    described = model(config)
-    described.unet_config |= config  # a family's own extra settings name sizes of the real model
-    described.set_inference_dtype(torch.float32, None)
-    device, rest = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    built = described.get_model({}, "", rest)
-    fill(built.diffusion_model)
-    return comfy.model_patcher.ModelPatcher(built, load_device=device, offload_device=rest)
-
-
-def text(target: ClipTarget, data: dict | None = None, **configs: dict) -> comfy.sd.CLIP:
-    """A CLIP in float32 with random weights."""
-    options = {f"{name}_model_config": config for name, config in configs.items()}
-    clip = comfy.sd.CLIP(target, tokenizer_data=data or {}, model_options=options | {"dtype": torch.float32})
-    fill(clip.cond_stage_model)
-    return clip
-
-
-def fill(module: nn.Module) -> None:
-    """Random weights at the scale of a fresh model: the host's layers leave theirs uninitialised."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in module.named_parameters():
-            owner, _, leaf = name.rpartition(".")
-            parent = module.get_submodule(owner)
-            if leaf == "weight" and weight.ndim == 1:
-                weight.fill_(0.0 if getattr(parent, "add", False) else 1.0)
-            elif leaf == "bias" or weight.ndim < 2:
-                weight.normal_(std=0.02, generator=generator)
-            elif isinstance(parent, nn.Embedding):
-                # Positions say little beside tokens, as in trained encoders: padding is near-copies of one feature.
-                weight.normal_(std=0.02 if "position" in name else 1.0, generator=generator)
-            else:
-                weight.normal_(std=weight[0].numel() ** -0.5, generator=generator)
-
-
-VOCABULARY = 420
-
-
-@functools.cache
-def pieces(bos: int, eos: int, unk: int) -> Tensor:
-    """A sentencepiece model of the pack's own sentences, with the given numbers for special pieces."""
-    import sentencepiece
-
-    lines = [*FIT_PROMPTS, *PROBE_PROMPTS, *(t for kind in KINDS for t in (*kind.templates, *kind.unseen))]
-    written = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([*lines, "a circle , a square , a triangle , a star , a disc"]),
-        model_writer=written,
-        vocab_size=VOCABULARY,
-        hard_vocab_limit=False,
-        pad_id=0,
-        bos_id=bos,
-        eos_id=eos,
-        unk_id=unk,
-        minloglevel=2,
-    )
-    return torch.tensor(list(written.getvalue()), dtype=torch.uint8)
-
-
-def without_eyes() -> Any:
-    """Leaves the vision tower of a language model out while it is built."""
-    import unittest.mock
-
-    from comfy.text_encoders import qwen_vl
-
-    return unittest.mock.patch.object(qwen_vl, "Qwen2VLVisionTransformer", lambda **_: nn.Identity())
