@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
-from .checks import Check, checks_of, contrast, finite, leak_against, sketched
+from torch import Tensor
+
+from .checks import Check, checks_of, contrast, finite, has_moved_away, leak_against, sketched
 from .concept import Request
 from .path import TextPath
 from .phrase import mentions
@@ -140,15 +142,35 @@ def audit(
     Args:
         prompts: sentences of the user's own; `{}` stands for every name, else the names that occur in it are taken.
     """
-    checked = guard(request, checks, path, threshold).findings
-    further = further_probes(request, prompts)
+    probes = checked_probes(check.pair for check in checks)
+    live = sketched([probe.pair for probe in probes], path)
+    moved = _moved_anchors(probes, checks, live, threshold)
     usual = _usual(checks)
-    live = sketched([probe.pair for probe in further], path, emphasis=True)
+    further = [p for p in further_probes(request, prompts) if (p.pair.concept, p.name) not in moved]
+    both = sketched([probe.pair for probe in further], path, emphasis=True)
     findings = [
-        _finding(probe, finite(contrast(*both) / usual[probe.pair.concept, probe.name]))
-        for probe, both in zip(further, live, strict=True)
+        _finding(probe, finite(contrast(*found) / usual[probe.pair.concept, probe.name]))
+        for probe, found in zip(further, both, strict=True)
     ]
-    return Audit(request, (*checked, *findings), threshold)
+    remarks = tuple(
+        f"{request.concepts[index].anchor!r}, the anchor of {name!r}, has another meaning in this model, as after "
+        "another erasure. Only sentences that the erasure has a check for are measured."
+        for index, name in moved
+    )
+    return Audit(request, (*_by_checks(probes, checks, live), *findings), threshold, remarks)
+
+
+def _moved_anchors(
+    probes: Sequence[Probe], checks: Sequence[Check], live: Sequence[tuple[Tensor, Tensor]], threshold: float
+) -> list[tuple[int, str]]:
+    """The names, by concept, whose anchor of today says nothing any more about whether they are gone."""
+    return list(
+        dict.fromkeys(
+            (probe.pair.concept, probe.name)
+            for probe, check, both in zip(probes, checks, live, strict=True)
+            if has_moved_away(check, *both) and contrast(*both) > threshold * check.contrast
+        )
+    )
 
 
 def audit_against(
@@ -175,7 +197,12 @@ def _measured(
     probes: Sequence[Probe], checks: Sequence[Check], path: TextPath, emphasis: bool = False
 ) -> list[Finding]:
     """Each sentence, measured by its own check."""
-    live = sketched([probe.pair for probe in probes], path, emphasis)
+    return _by_checks(probes, checks, sketched([probe.pair for probe in probes], path, emphasis))
+
+
+def _by_checks(
+    probes: Sequence[Probe], checks: Sequence[Check], live: Sequence[tuple[Tensor, Tensor]]
+) -> list[Finding]:
     return [
         _finding(probe, leak_against(check, *both)) for probe, check, both in zip(probes, checks, live, strict=True)
     ]

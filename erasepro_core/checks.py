@@ -82,7 +82,8 @@ def leak_against(check: Check, target: Tensor, anchor: Tensor) -> float:
     """The larger of two: the target's distance from its anchor, and how far it is on the way back to where it was.
 
     The first is a ratio of shares, so a model of another scale, or a LoRA that moves both, does not change it. The
-    second detects an anchor that has itself become the target.
+    second detects an anchor that has itself become the target. An anchor that has moved away, as a later erasure moves
+    it, is taken from where it stood before.
 
     Args:
         check: where the two stood before.
@@ -104,7 +105,14 @@ def leak_against(check: Check, target: Tensor, anchor: Tensor) -> float:
     way = (check.target - check.anchor).flatten()
     back = float((target - check.anchor).flatten() @ way / way.square().sum())
     apart = contrast(target, anchor) / check.contrast
+    if has_moved_away(check, target, anchor):
+        apart = min(apart, contrast(target, check.anchor) / check.contrast)
     return finite(max(apart, back) if apart == apart else apart)
+
+
+def has_moved_away(check: Check, target: Tensor, anchor: Tensor) -> bool:
+    """Whether the target of a live model is nearer to where its anchor stood before than the anchor itself is."""
+    return bool((target - check.anchor).norm() < (anchor - check.anchor).norm())
 
 
 def finite(leak: float) -> float:

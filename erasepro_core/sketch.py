@@ -64,9 +64,18 @@ def _short(number: Tensor) -> float:
     return float(f"{float(number):.4g}")
 
 
-def difference(known: Mapping[str, Sequence[float]], live: Mapping[str, Sequence[float]]) -> float:
-    """About how far the weights of a live model are from those with these fingerprints, as a share of their size."""
+def difference(known: Mapping[str, Sequence[float]], live: Mapping[str, Sequence[float]]) -> float | None:
+    """About how far the weights of a live model are from those with these fingerprints, as a share of their size.
+
+    None where the two share no weight, so that nothing can be said. Any weight is all of its size away from zeros.
+    """
     shared = [name for name in known if name in live]
     if not shared:
-        return 0.0
-    return fmean(((known[n][1] - live[n][1]) / known[n][0]) ** 2 for n in shared) ** 0.5
+        return None
+    return fmean(_share(known[name], live[name]) ** 2 for name in shared) ** 0.5
+
+
+def _share(known: Sequence[float], live: Sequence[float]) -> float:
+    if known[0] == 0:
+        return float(live[0] != 0)
+    return (known[1] - live[1]) / known[0]

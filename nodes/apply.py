@@ -61,11 +61,20 @@ class ApplyErasure(io.ComfyNode):
         if strength == 0.0:
             return io.NodeOutput(*erased)
         distance = difference(erasure.fingerprints, fingerprints(model, clip, erasure.solution.updates))
-        if distance <= SAME_WEIGHTS:
+        if distance is not None and distance <= SAME_WEIGHTS:
             return io.NodeOutput(*erased)
-        warning = (
-            f"This erasure was solved on other weights: they differ by about {distance:.1%}. The measures in its "
-            "report may not hold for this model. Measure it with Audit Erasure, or solve again on this model."
-        )
+        warning = _other_weights(distance)
         log.warning(warning)
         return io.NodeOutput(*erased, ui=ui.PreviewText(warning))
+
+
+def _other_weights(distance: float | None) -> str:
+    """The warning for weights that are not, or not known to be, those the erasure was solved on."""
+    if distance is None:
+        seen = "This erasure does not say which weights it was solved on."
+    else:
+        seen = f"This erasure was solved on other weights: they differ by about {distance:.1%}."
+    return (
+        f"{seen} The measures in its report may not hold for this model. Measure it with Audit Erasure, or solve again "
+        "on this model."
+    )

@@ -49,7 +49,7 @@ class AuditErasure(io.ComfyNode):
         result = _measured(path, erasure, concepts, threshold, [line for line in prompts.splitlines() if line.strip()])
         not_measured = [f"Not measured: {reason}." for reason in path.not_measured()]
         warnings = _negative_warnings(result, clip, negative, negative_conditioning)
-        result = replace(result, remarks=(*warnings, *not_measured))
+        result = replace(result, remarks=(*result.remarks, *warnings, *not_measured))
         picture = picture_or_reason(lambda: audit_picture(result))
         figures = as_json(result.as_dict(), indent=1)
         return io.NodeOutput(result.passed, result.leak, result.markdown(), figures, picture, ui=audit_panel(result))
@@ -141,4 +141,8 @@ def _negative_warnings(result: Audit, clip: CLIP, text: str, conditioning: list 
         return negative_remarks(result, text)
     if not text.strip():
         return ("Write the text of the negative prompt too; its conditioning does not say which names it contains.",)
-    return negative_remarks(result, text) if encoded_by(clip, text, conditioning) else ()
+    warnings = negative_remarks(result, text)
+    try:
+        return warnings if encoded_by(clip, text, conditioning) else ()
+    except ValueError as shapes:
+        return (*warnings, f"Nothing says which CLIP encoded the negative prompt: {shapes}. Connect it as it is encoded.")

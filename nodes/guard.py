@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy_api.latest import io, ui
 
 from ..erasepro_core import Report
 from ..erasepro_core.audit import THRESHOLD, guard
-from .host import HostPath
+from .host import Beside, HostPath
 from .sockets import CATEGORY, Erasure
 
 MAX_THRESHOLD = 0.9
@@ -43,6 +46,14 @@ class RequireErasure(io.ComfyNode):
                     tooltip="The run stops if a name has more leak than this. Leak 1: the concept is unchanged; 0: it "
                     "is gone.",
                 ),
+                io.String.Input(
+                    "allow",
+                    default="",
+                    optional=True,
+                    tooltip="Empty: the run stops at everything that acts beside the weights, because it cannot be "
+                    "measured. To let some of it through, such as an IP-Adapter, write its names as the message has "
+                    "them, with commas between: attn2 replacement, hooks.",
+                ),
             ],
             outputs=[
                 io.Model.Output("same_model", display_name="MODEL"),
@@ -51,15 +62,14 @@ class RequireErasure(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, threshold: float) -> io.NodeOutput:
+    def execute(
+        cls, model: ModelPatcher, clip: CLIP, erasure: Report, threshold: float, allow: str = ""
+    ) -> io.NodeOutput:
         if not 0 <= threshold <= MAX_THRESHOLD:  # a value that comes by wire is not checked by the host
             raise ValueError(f"the threshold is {threshold}; it must lie between 0 and {MAX_THRESHOLD}.")
         path = HostPath(model, clip)
-        if reasons := path.not_measured():
-            raise StillThereError(
-                f"{'; '.join(reasons)}. Only weights can be measured, so the run stops. Use loaders that patch "
-                "weights and connect them before Require Erasure, or remove Require Erasure."
-            )
+        beside = path.not_measured()
+        _stop_at(beside, {name.strip() for name in allow.split(",")})
         result = guard(erasure.solution.request, erasure.checks, path, threshold)
         if not result.passed:
             names = "; ".join(result.failures())
@@ -68,4 +78,17 @@ class RequireErasure(io.ComfyNode):
                 "gone). Connect both outputs of Apply Erasure, with strength 1 and an erasure that was solved on this "
                 "model, and check whether LoRAs and merges after it bring the concept back."
             )
+        result = replace(result, remarks=tuple(f"Not measured, but allowed: {each}." for each in beside))
         return io.NodeOutput(model, clip, ui=ui.PreviewText(result.short()))
+
+
+def _stop_at(beside: Sequence[Beside], allowed: set[str]) -> None:
+    """Raises StillThereError for whatever acts beside the weights and is not allowed by name."""
+    stops = [each for each in beside if each.name not in allowed]
+    if stops:
+        names = ", ".join(dict.fromkeys(each.name for each in stops))
+        raise StillThereError(
+            f"{'; '.join(map(str, stops))}. Only weights can be measured, so the run stops. Use loaders that patch "
+            "weights and connect them before Require Erasure, or remove Require Erasure. To let this through without "
+            f"being measured, write into allow: {names}"
+        )

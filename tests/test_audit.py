@@ -46,6 +46,15 @@ def test_a_model_of_another_size_is_refused():
         leak_against(CHECK, TARGET[:, :20], ANCHOR[:, :20])
 
 
+def test_an_anchor_that_a_later_erasure_moved_is_no_leak():
+    """Circles became squares, then squares became stars: a circle is drawn as a square, and no circle is left."""
+    star = normal(3, 40, seed=2)
+    assert leak_against(CHECK, ANCHOR, star) == pytest.approx(0.0, abs=1e-6)
+    assert leak_against(CHECK, ANCHOR + 0.2 * (TARGET - ANCHOR), star) == pytest.approx(0.2, abs=1e-6)
+    assert leak_against(CHECK, TARGET, star) >= 0.99  # the concept itself is seen whatever becomes of the anchor
+    assert leak_against(CHECK, ANCHOR + 0.6 * (TARGET - ANCHOR), star) == pytest.approx(0.6, abs=1e-6)
+
+
 def test_mixes_keep_distances_on_average():
     for seed in range(5):
         vector = normal(1280, seed=seed).double()
@@ -62,6 +71,19 @@ def test_fingerprints_tell_how_far_weights_are_apart():
     for size in (0.02, 0.3):
         noisy = {n: w + size * normal(64, 48, seed=100 + int(n)) for n, w in weights.items()}
         assert difference(known, {n: fingerprint(w) for n, w in noisy.items()}) == pytest.approx(size, rel=0.4)
+
+
+def test_weights_of_zeros_have_a_distance_too():
+    zeros, other = fingerprint(torch.zeros(8, 6)), fingerprint(normal(8, 6, seed=0))
+    assert difference({"a": zeros}, {"a": zeros}) == 0
+    assert difference({"a": zeros}, {"a": other}) == 1
+    assert difference({"a": zeros, "b": other}, {"a": zeros, "b": other}) == 0
+
+
+def test_without_a_shared_fingerprint_nothing_says_that_weights_are_the_same():
+    known = {"a": fingerprint(normal(8, 6, seed=0))}
+    assert difference({}, known) is None
+    assert difference(known, {"b": known["a"]}) is None
 
 
 def test_names_are_found_as_whole_words_in_any_case():

@@ -1,5 +1,6 @@
 """The only bridge to ComfyUI: prompts in, features and weights out, patches on. Nothing here writes into a weight."""
 
+from .beside import Beside
 from .folders import erasure_file, erasure_files, register_folder, save_tensors
 from .live_path import HostPath, encoded_by
 from .patches import ApplyError, with_erasure, without_patches
@@ -10,6 +11,7 @@ from .weights import WeightError, effective_weight, fingerprints
 
 __all__ = [
     "ApplyError",
+    "Beside",
     "HostPath",
     "PromptError",
     "WeightError",

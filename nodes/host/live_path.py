@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ...erasepro_core import Encoder, FamilyError, TextInput, family_of
 from ...erasepro_core.capture import hooked
 from ...erasepro_core.path import Features, Rows
+from .beside import Beside, beside_the_weights
 from .tokens import PromptTokenizer, padded
-from .weights import beside_the_weights, effective_weight, refuse_packed
+from .weights import effective_weight, refuse_packed
 
 log = logging.getLogger("erasepro")
 
@@ -45,13 +46,13 @@ class HostPath:
         for reason in self.not_measured():
             log.warning("%s; ErasePro measures only weights and their patches.", reason)
 
-    def not_measured(self) -> list[str]:
-        """What changes this model at sampling and cannot be measured here."""
+    def not_measured(self) -> list[Beside]:
+        """What can change what this model understands at sampling, and cannot be measured here."""
         conditioned = [name for text_input in self.inputs for name in text_input.layers]
-        text_layers = [key.rpartition(".")[0] for key in self.clip.cond_stage_model.state_dict()]
+        # The text encoders are measured by running them, hooks and all; what the host adds at sampling is not.
         return [
             *beside_the_weights(self.model, conditioned, "MODEL"),
-            *beside_the_weights(self.clip.patcher, text_layers, "CLIP"),
+            *beside_the_weights(self.clip.patcher, (), "CLIP"),
         ]
 
     def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
@@ -171,6 +172,14 @@ def _padding_masked(encoder: Any) -> Iterator[None]:
 
 
 def encoded_by(clip: CLIP, text: str, conditioning: list[Any]) -> bool:
-    """Whether a conditioning is what this CLIP makes of a text."""
+    """Whether a conditioning is what this CLIP makes of a text.
+
+    Raises:
+        ValueError: the conditioning has another shape than what this CLIP makes, so nobody can tell.
+    """
     given, expected = conditioning[0][0], cast(Tensor, clip.encode_from_tokens(clip.tokenize(text)))
-    return given.shape == expected.shape and torch.allclose(given.cpu(), expected.cpu(), rtol=1e-2, atol=1e-3)
+    if given.shape != expected.shape:
+        raise ValueError(
+            f"the conditioning is {list(given.shape)}, but this CLIP makes {list(expected.shape)} of this text"
+        )
+    return torch.allclose(given.cpu(), expected.cpu(), rtol=1e-2, atol=1e-3)

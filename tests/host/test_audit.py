@@ -153,6 +153,11 @@ def test_the_negative_prompt_is_only_warned_of_where_the_erased_clip_encodes_it(
     assert remarks(erased[1], "blurry, circles") == []
     assert "Write the text of the negative prompt" in remarks(erased[1], "", encoded(erased[1], negative))[0]
     assert remarks(mini[1], negative, model=mini[0]) == []  # nothing is erased there
+    ((longer, extra),) = encoded(erased[1], negative)
+    other_shape = [[torch.cat([longer, longer], dim=1), extra]]
+    warned, unknown = remarks(erased[1], negative, other_shape)
+    assert warned == said
+    assert "[1, 154, 128], but this CLIP makes [1, 77, 128] of this text" in unknown
 
 
 def test_a_negative_prompt_keeps_its_meaning_through_the_original_clip(mini, erased):

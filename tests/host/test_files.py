@@ -79,6 +79,13 @@ def test_another_model_of_the_family_is_warned_of_and_not_refused(mini, report, 
     assert apply.execute(model, clip, report, 0.0).ui is None  # nothing was applied
 
 
+def test_without_fingerprints_nothing_says_whether_it_is_the_same_model(mini, report, caplog):
+    apply = packs.module("nodes.apply").ApplyErasure
+    shown = apply.execute(*mini[:2], replace(report, fingerprints={}), 1.0)
+    assert "does not say which weights it was solved on" in str(shown.ui.as_dict())
+    assert "does not say which weights it was solved on" in caplog.text
+
+
 def test_the_same_weights_in_half_precision_are_taken_for_the_same(host, report, caplog):
     from tests.mini import model as mini_model
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from erasepro_core import Options
-from erasepro_core.audit import guard
+from erasepro_core.audit import audit, guard
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES
 from tests.host.lora import baked, merged, with_random_lora
@@ -51,6 +51,21 @@ def test_two_erasures_solved_apart_lie_side_by_side_less_well(host, mini, solve,
     assert max(left(circle, both), left(heart, both)) < 0.3
     again = applied(host, applied(host, mini[:2], heart), circle)
     assert left(circle, again) == pytest.approx(left(circle, both), abs=1e-4)  # patches add up in any order
+
+
+def test_an_erasure_of_the_anchor_of_another_leaves_both_concepts_gone(host, mini, solve, left):
+    """Circles are drawn as squares and squares as stars, so no circle is left, though its anchor has moved."""
+    circle = solve(mini[:2], mini_request("circle -> square", "object"))
+    once = applied(host, mini[:2], circle)
+    square = solve(once, mini_request("square -> star", "object"))
+    both = applied(host, once, square)
+    assert left(circle, both) < 0.2
+    assert left(square, both) < 0.2
+    assert left(circle, applied(host, mini[:2], square)) > 0.9  # the second alone leaves circles
+    found = audit(circle.solution.request, circle.checks, host.HostPath(*both), 0.3)
+    assert found.passed
+    assert "'square', the anchor of 'circle', has another meaning in this model" in found.short()
+    assert not audit(circle.solution.request, circle.checks, host.HostPath(*once), 0.3).remarks
 
 
 def test_a_lora_before_the_solve_is_part_of_what_is_solved(host, mini, solve, left):
