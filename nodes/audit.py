@@ -145,4 +145,7 @@ def _negative_warnings(result: Audit, clip: CLIP, text: str, conditioning: list 
     try:
         return warnings if encoded_by(clip, text, conditioning) else ()
     except ValueError as shapes:
-        return (*warnings, f"Nothing says which CLIP encoded the negative prompt: {shapes}. Connect it as it is encoded.")
+        return (
+            *warnings,
+            f"Nothing says which CLIP encoded the negative prompt: {shapes}. Connect it as it is encoded.",
+        )

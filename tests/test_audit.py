@@ -67,7 +67,7 @@ def test_fingerprints_tell_how_far_weights_are_apart():
     weights = {str(n): normal(64, 48, seed=n) for n in range(40)}
     known = {name: fingerprint(weight) for name, weight in weights.items()}
     assert difference(known, {n: fingerprint(w) for n, w in weights.items()}) == 0
-    assert difference(known, {n: fingerprint(w.half()) for n, w in weights.items()}) < 0.001
+    assert difference(known, {n: fingerprint(w.half()) for n, w in weights.items()}) == pytest.approx(0, abs=0.001)
     for size in (0.02, 0.3):
         noisy = {n: w + size * normal(64, 48, seed=100 + int(n)) for n, w in weights.items()}
         assert difference(known, {n: fingerprint(w) for n, w in noisy.items()}) == pytest.approx(size, rel=0.4)

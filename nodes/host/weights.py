@@ -88,7 +88,7 @@ def _patch_dtype(device: torch.device) -> torch.dtype:
 
 def _seed(key: str) -> int:
     """The host's seed for the rounding of a weight; newer hosts have it elsewhere and warn of the old place."""
-    home = comfy.utils if hasattr(comfy.utils, "string_to_seed") else comfy.model_patcher
+    home: Any = comfy.utils if hasattr(comfy.utils, "string_to_seed") else comfy.model_patcher
     return home.string_to_seed(key)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -186,6 +187,83 @@ def test_a_lora_in_a_hook_is_stopped_because_nothing_can_measure_it(server, grap
     wires = {"model": MODEL, "clip": ["hooked", 0], "erasure": ["solve", 0]}
     graph["audit"] = node("ErasePro_Audit", threshold=0.3, prompts="", negative="", **wires)
     assert "Not measured: this CLIP carries LoRAs" in server.queue(graph).checked().texts["audit"]
+
+
+@pytest.fixture(scope="module")
+def erased(mini, solved_once, host):
+    return host.with_erasure(*mini[:2], solved_once.solution.updates, 1.0)
+
+
+def inject(model) -> None:
+    from comfy.patcher_extension import PatcherInjection
+
+    model.set_injections("bypass", [PatcherInjection(inject=lambda patcher: None, eject=lambda patcher: None)])
+
+
+KEYS = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2"
+BESIDE = {  # what stands beside the weights, by the name that the guard has for it
+    "attn2_patch": lambda model: model.set_model_attn2_patch(lambda q, k, v, extra: (q, k, v)),
+    "attn2_output_patch": lambda model: model.set_model_attn2_output_patch(lambda out, extra: out),
+    "attn2 replacement": lambda model: model.set_model_attn2_replace(lambda *args: args[0], "input", 1),
+    "dit replacement": lambda model: model.set_model_patch_replace(lambda *args: args[0], "dit", "double_block", 0),
+    "model_function_wrapper": lambda model: model.set_model_unet_function_wrapper(lambda apply, args: args["input"]),
+    "sampler_calc_cond_batch_function": lambda model: model.set_model_sampler_calc_cond_batch_function(lambda args: 0),
+    "apply_model wrapper": lambda model: model.add_wrapper("apply_model", lambda *args: None),
+    "diffusion_model wrapper": lambda model: model.model_options["transformer_options"].update(
+        wrappers={"diffusion_model": {"key": [lambda *args: None]}}
+    ),
+    "on_pre_run callback": lambda model: model.add_callback("on_pre_run", lambda patcher: None),
+    "optimized_attention_override": lambda model: model.model_options["transformer_options"].update(
+        optimized_attention_override=lambda *args: None
+    ),
+    "injections": inject,
+    "diffusion_model.forward": lambda model: model.add_object_patch("diffusion_model.forward", lambda *args: None),
+    f"{KEYS}.forward": lambda model: model.add_object_patch(f"{KEYS}.forward", lambda *args: None),
+    "weight function": lambda model: model.add_weight_wrapper(f"{KEYS}.to_k.weight", lambda weight: weight),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_acts_beside_the_weights_is_stopped_by_name_and_passes_by_name(erased, solved_once, name):
+    """Each of these can hand the model the original keys and values again, and no weight shows it."""
+    guard, audit = (packs.module(f"nodes.{module}") for module in ("guard", "audit"))
+    model, clip = erased[0].clone(), erased[1]
+    BESIDE[name](model)
+    for allow in ("", "attn1 replacement, hook", f"no {name}"):
+        with pytest.raises(guard.StillThereError, match=r"this MODEL .* write into allow: " + re.escape(name) + "$"):
+            guard.RequireErasure.execute(model, clip, solved_once, 0.3, allow)
+    passed = guard.RequireErasure.execute(model, clip, solved_once, 0.3, f"hooks, {name}")
+    assert passed.args == (model, clip)
+    assert "Not measured, but allowed: this MODEL " in passed.ui.as_dict()["text"][0]
+    assert "Not measured: this MODEL " in audit.AuditErasure.execute(model, clip, 0.3, "", "", solved_once).args[2]
+    swapped = tuple(replace(check, target=check.anchor, anchor=check.target) for check in solved_once.checks)
+    with pytest.raises(guard.StillThereError, match="not erased from this MODEL and CLIP"):  # the weights still count
+        guard.RequireErasure.execute(model, clip, replace(solved_once, checks=swapped), 0.3, name)
+
+
+def test_a_hook_on_a_module_that_reads_text_is_stopped(erased, solved_once, host):
+    guard = packs.module("nodes.guard")
+    block = host.HostPath(*erased).inputs[0].layers[0].rpartition(".")[0]
+    hook = erased[0].model.get_submodule(block).register_forward_hook(lambda *args: None)
+    try:
+        with pytest.raises(guard.StillThereError, match=f"this MODEL has a hook on its {block}"):
+            guard.RequireErasure.execute(*erased, solved_once, 0.3)
+    finally:
+        hook.remove()
+    assert guard.RequireErasure.execute(*erased, solved_once, 0.3).args == erased
+
+
+def test_what_reads_no_text_passes(erased, solved_once):
+    """FreeU, HyperTile, rescaled guidance and other sampling: stock nodes that act on the image or on the result."""
+    guard = packs.module("nodes.guard")
+    model = erased[0].clone()
+    model.set_model_attn1_patch(lambda q, k, v, extra: (q, k, v))
+    model.set_model_attn1_replace(lambda *args: args[0], "middle", 0)
+    model.set_model_output_block_patch(lambda h, skip, extra: (h, skip))
+    model.set_model_sampler_cfg_function(lambda args: args["cond"])
+    model.set_model_sampler_post_cfg_function(lambda args: args["denoised"])
+    model.set_model_denoise_mask_function(lambda *args: args[0])
+    assert guard.RequireErasure.execute(model, erased[1], solved_once, 0.3).args == (model, erased[1])
 
 
 def test_another_module_in_place_of_a_layer_is_stopped(mini, solved_once, host):

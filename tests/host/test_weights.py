@@ -1,6 +1,7 @@
 """What is read of a weight is what its layer computes with, in every form in which the host keeps weights."""
 
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ class Tiny(nn.Module):
         self.one, self.two = linear(kind, seed=0), linear(kind, seed=1)
 
 
-def linear(kind: str, seed: int) -> nn.Module:
+def linear(kind: str, seed: int) -> Any:
     """A layer of the host's own classes with a random weight, as it would be after loading."""
     import comfy.ops
     from comfy.quant_ops import QuantizedTensor
@@ -35,8 +36,8 @@ def linear(kind: str, seed: int) -> nn.Module:
         layer.weight = nn.Parameter(packed, requires_grad=False)
         return layer
     dtype = torch.float8_e4m3fn if "fp8" in kind else getattr(torch, kind)
-    operations = comfy.ops.scaled_fp8_ops() if kind == "scaled fp8" else comfy.ops.manual_cast
-    layer = operations.Linear(INPUTS, OUTPUTS, bias=False, dtype=dtype)
+    operations: Any = comfy.ops.scaled_fp8_ops() if kind == "scaled fp8" else comfy.ops.manual_cast
+    layer: Any = operations.Linear(INPUTS, OUTPUTS, bias=False, dtype=dtype)
     scale = float(weight.abs().max()) / 448 if kind == "scaled fp8" else 1.0
     if kind == "scaled fp8":
         layer.scale_weight.fill_(scale)
