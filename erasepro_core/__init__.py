@@ -1,13 +1,14 @@
 """Concept erasure in closed form: knows torch, not ComfyUI and not where files live.
 
-Read in this order: concept (what to erase), solve (the maths of one layer), align, capture and families (where features
-come from), plan (the batch of a solve), progressive (the driver), measure (leak and drift), report, audit (a live
-model against what was), files.
+Read in this order: concept and concept_text (what to erase), solve (the maths of one layer), align, capture and
+families (where features come from), plan (the batch of a solve), progressive (the driver), measure (leak and drift),
+report, audit (a live model against what was), files.
 """
 
 from .align import TokenRow
 from .audit import Audit
-from .concept import Concept, ConceptError, Request, parse_request
+from .concept import Concept, ConceptError, Request
+from .concept_text import parse_request
 from .container import FileError
 from .families import FAMILIES, Encoder, Family, FamilyError, TextInput, family_of
 from .kinds import KINDS

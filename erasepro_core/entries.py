@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from .checks import Check
-from .concept import Concept, PromptPair, Request, parse_request
+from .concept import Concept, PromptPair, Request
+from .concept_text import parse_request
 from .container import FileError, number, numbers_of, typed
 from .options import OptionError, Options
 from .report import Report, Residual

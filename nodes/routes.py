@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from ..erasepro_core import ConceptError, parse_request
-from ..erasepro_core.concept import kind_named, line_errors, line_names
+from ..erasepro_core.concept import kind_named
+from ..erasepro_core.concept_text import line_errors, line_names
 from .host import add_post_route, token_count
 
 

@@ -9,10 +9,9 @@ from erasepro_core.concept import (
     ConceptError,
     PromptPair,
     kind_named,
-    line_errors,
-    parse_request,
     related_phrases,
 )
+from erasepro_core.concept_text import line_errors, parse_request
 from erasepro_core.neighbours import Neighbour, fitted, probed
 from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
 from erasepro_core.prompts import Prompts

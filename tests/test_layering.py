@@ -25,6 +25,7 @@ ORDER = (
     ("neighbours",),
     ("encoded",),
     ("path",),
+    ("concept_text",),
     ("families", "neutral", "concept", "container"),
     ("solve", "align", "capture", "kinds", "plain"),
     ("update", "phrase", "texts"),
