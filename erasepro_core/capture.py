@@ -25,75 +25,35 @@ def take(features: Tensor, columns: Columns) -> Tensor:
 
 
 @dataclass(frozen=True)
-class AlignedPair:
-    """What one module gets or gives at the aligned tokens."""
-
-    target: Tensor
-    """`[d, n]`"""
-    anchor: Tensor
-    """`[d, n]`"""
-
-    @property
-    def gap(self) -> Tensor:
-        """What must be gained on the targets to be at the anchors, `[d, n]`."""
-        return self.anchor - self.target
-
-
-@dataclass(frozen=True)
-class AlignedOutput:
-    """The output of a layer at the aligned tokens, and the residual stream that it is added to."""
-
-    own: AlignedPair
-    stream: AlignedPair | None
-    """None where a layer's output stands alone."""
-
-    @property
-    def gap(self) -> Tensor:
-        """What the sum of both must gain on the targets to be that of the anchors, `[d_out, n]`."""
-        return self.own.gap if self.stream is None else self.own.gap + self.stream.gap
-
-    @property
-    def target(self) -> Tensor:
-        """The sum of both at the targets, `[d_out, n]`."""
-        return self.own.target if self.stream is None else self.own.target + self.stream.target
-
-    @property
-    def anchor(self) -> Tensor:
-        """The sum of both at the anchors, `[d_out, n]`."""
-        return self.own.anchor if self.stream is None else self.own.anchor + self.stream.anchor
-
-
-@dataclass(frozen=True)
 class CapturedLayer:
-    """A layer whose output is captured at aligned tokens."""
+    """A layer that is listened to."""
 
     name: str
     module: nn.Module
     stream: nn.Module | None
-    """The module whose input is the residual stream that the layer's output is added to."""
-    target: Columns
-    anchor: Columns
-
-    def pair(self, features: Tensor) -> AlignedPair:
-        """The aligned tokens of what a module gets or gives."""
-        return AlignedPair(take(features, self.target), take(features, self.anchor))
+    """The module whose input is the residual stream that the layer's output is added to; None where it stands alone."""
+    tokens: Columns
+    """Where its output is wanted."""
 
 
-OnLayer = Callable[[CapturedLayer, Tensor, Tensor, AlignedOutput], Tensor | None]
-"""Gets a layer, its input, its output and the output at the aligned tokens; may return another output."""
+OnLayer = Callable[[CapturedLayer, Tensor, Tensor, Tensor], Tensor | None]
+"""Gets a layer, its input, its output, and the sum of output and residual stream at the tokens, `[d_out, n]`; may
+return another output."""
 
 
 @contextmanager
 def captured(layers: Iterable[CapturedLayer], on_layer: OnLayer) -> Iterator[None]:
-    """Calls back at every one of these layers, with the residual stream where there is one."""
-    streams: dict[str, AlignedPair] = {}
+    """Calls back at every one of these layers."""
+    streams: dict[str, Tensor] = {}
 
     def on_stream(layer: CapturedLayer, stream: Tensor) -> None:
-        streams[layer.name] = layer.pair(stream)
+        streams[layer.name] = take(stream, layer.tokens)
 
     def on_output(layer: CapturedLayer, features: Tensor, output: Tensor) -> Tensor | None:
-        aligned = AlignedOutput(layer.pair(output), streams.pop(layer.name, None))
-        return on_layer(layer, features, output, aligned)
+        written = take(output, layer.tokens)
+        if layer.stream is not None:
+            written = written + streams.pop(layer.name)
+        return on_layer(layer, features, output, written)
 
     layers = list(layers)
     outputs = {layer.module: partial(on_output, layer) for layer in layers}

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .align import Alignment, align, words_before
+from .align import PADDING_OFFSETS, Alignment, align, words_before
 from .concept import PromptPair
 from .families import Encoder, TextInput
-from .path import Features, Rows, TextPath
+from .path import Rows, TextPath
 
 Prefixes = Mapping[str, Rows]
 """What stands before a concept, by its text."""
@@ -24,7 +24,7 @@ class Encoded:
 
     rows: Mapping[str, Rows]
     """Token ids by prompt."""
-    features: Mapping[str, Features]
+    features: Mapping[str, Mapping[str, Tensor]]
     """By prompt, then by input of the diffusion model: `[tokens, d]`."""
     inputs: Sequence[TextInput]
     encoders: Sequence[Encoder]
@@ -42,17 +42,44 @@ class Encoded:
         return any(encoder.name == text_input.source and encoder.padding for encoder in self.encoders)
 
 
+PART = 4096
+"""Tokens that are encoded at a time, so that the memory for it does not grow with the number of prompts."""
+
+
 def encode_prompts(path: TextPath, prompts: Iterable[str], emphasis: bool = False) -> Encoded:
-    """Encodes prompts in a live model."""
+    """Encodes prompts in a live model, with as much of their padding as is ever measured."""
     prompts = list(dict.fromkeys(prompts))
     rows = path.tokenize(prompts, emphasis)
-    return by_prompt(path, dict(zip(prompts, rows, strict=True)), path.encode(rows))
+    features: dict[str, Mapping[str, Tensor]] = {}
+    for part in in_parts(rows, [PADDING_OFFSETS[-1]] * len(rows)):
+        found = path.encode([rows[row] for row in part], PADDING_OFFSETS[-1])
+        features |= {prompts[row]: {n: each[i] for n, each in found.items()} for i, row in enumerate(part)}
+    return by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
 
 
-def by_prompt(path: TextPath, rows: Mapping[str, Rows], features: Features) -> Encoded:
-    """A batch by prompt: rows that stand in the order of the features' first dimension."""
-    found = {prompt: {name: f[i] for name, f in features.items()} for i, prompt in enumerate(rows)}
-    return Encoded(rows, found, path.inputs, path.encoders)
+def by_prompt(path: TextPath, rows: Mapping[str, Rows], features: Mapping[str, Mapping[str, Tensor]]) -> Encoded:
+    """Features and rows by prompt."""
+    return Encoded(rows, features, path.inputs, path.encoders)
+
+
+def in_parts(rows: Sequence[Rows], padding: Sequence[int | None]) -> list[list[int]]:
+    """Which rows to encode together: those of like length, `PART` tokens at a time.
+
+    Args:
+        rows: all rows.
+        padding: how many padding tokens are read of each; None for all.
+    """
+
+    def length(index: int) -> int:
+        read = padding[index]
+        return max(len(r.ids) if read is None else min(len(r.ids), r.end + r.tail + read) for r in rows[index].values())
+
+    parts: list[list[int]] = []
+    for index in sorted(range(len(rows)), key=length):
+        if not parts or (len(parts[-1]) + 1) * length(index) > PART:
+            parts.append([])
+        parts[-1].append(index)
+    return parts
 
 
 def matched(path: TextPath, pairs: Sequence[PromptPair], emphasis: bool = False) -> tuple[list[PromptPair], Prefixes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -14,9 +14,12 @@ from .align import Alignment, TokenRow, all_positions, content_positions, measur
 from .families import Encoder
 from .prompts import Prompts
 from .solve import RightFactor, uce_factor, zero_residual_factor
+from .stays import Stays
 
 RTOL = 1e-3
 """Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
+STAYS = ("exact", "weighted", "neutral")
+"""How tokens that must not move are held: as they are, by a weight, or by a weight for all everyday prompts."""
 PRESERVE_TEMPLATES = 4
 """Sentences in which each preserved name stands."""
 
@@ -40,6 +43,9 @@ class Preserve(str, Enum):
 Positions = Callable[[TokenRow], Iterable[int]]
 Places = list[tuple[int, int]]
 """Row and position of some tokens of a batch."""
+Solver = Callable[[Tensor, Tensor], RightFactor]
+"""Gets the features at the target tokens, `[d, n]`, and which concept each belongs to, `[n]`; solves for all layers
+with this input."""
 PlacesOf = Callable[[Iterable[str], Positions], Places]
 """Gives the places of some positions in some prompts."""
 
@@ -89,14 +95,12 @@ class Method:
         """Tokens to hold exactly, and tokens to move as little as possible."""
         raise NotImplementedError
 
-    def right_factor(
-        self, part: Callable[[str], Tensor], concept: Tensor, *, weight: float, tolerance: float
-    ) -> RightFactor:
-        """Solves for all layers with one input.
+    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float, tolerance: float) -> Solver:
+        """Prepares the solves for layers with one input.
 
         Args:
-            part: gives the input's columns, `[d, n]`, that are `target`, `exact`, `weighted` or `neutral`.
-            concept: `[n]`, which concept each target column belongs to.
+            stays: the input's features that must not move, `[d, n]`, by how they are held; see `STAYS`.
+            like: any of its features.
             weight: how much preserved prompts count against everyday prompts, which count 1.
             tolerance: a direction is corrected while everyday prompts move by less than this share of what is
                 corrected.
@@ -122,19 +126,10 @@ class ErasePro(Method):
         names = places(prompts.names, _exact_positions(source)) if mode is Preserve.EXACT else []
         return always + names, always + named + near
 
-    def right_factor(
-        self, part: Callable[[str], Tensor], concept: Tensor, *, weight: float, tolerance: float
-    ) -> RightFactor:
-        return zero_residual_factor(
-            part("target"),
-            preserve=part("exact"),
-            weighted=part("weighted"),
-            neutral=part("neutral"),
-            concept=concept,
-            rtol=RTOL,
-            preserve_rtol=RTOL,
-            weight=weight,
-            max_cost=tolerance,
+    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float, tolerance: float) -> Solver:
+        kept = Stays.of(stays["exact"], stays["weighted"], stays["neutral"], like=like, rtol=RTOL, weight=weight)
+        return lambda target, concept: zero_residual_factor(
+            target, kept, concept=concept, rtol=RTOL, max_cost=tolerance
         )
 
 
@@ -162,10 +157,8 @@ class UCE(Method):
         positions = lambda row: range(max(row.end - 1, 0), row.end + self.end_tokens)  # noqa: E731
         return places(prompts.preserves, positions), []
 
-    def right_factor(
-        self, part: Callable[[str], Tensor], concept: Tensor, *, weight: float, tolerance: float
-    ) -> RightFactor:
-        return uce_factor(part("target"), part("exact"))
+    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float, tolerance: float) -> Solver:
+        return lambda target, concept: uce_factor(target, stays["exact"])
 
 
 class UCEWithTemplates(UCE):

@@ -33,10 +33,16 @@ class TextPath(Protocol):
         """
         ...
 
-    def encode(self, rows: Sequence[Rows]) -> Features:
+    def encode(self, rows: Sequence[Rows], padding: int | None = None) -> Features:
         """Features as the diffusion model gets them, all rows in one forward pass of each encoder.
 
-        The last `d` are as many as the input's layers read. What stands behind the end of a row has no meaning.
+        The last `d` are as many as the input's layers read. What stands behind the end of a row, and behind the padding
+        that is asked for, has no meaning or is not there.
+
+        Args:
+            rows: the prompts.
+            padding: how many padding tokens behind the end are read; None for all. Where padding changes nothing before
+                it, the rest is not computed.
         """
         ...
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from .align import measured_positions
-from .capture import CapturedLayer, Columns, take
+from .align import PADDING_OFFSETS, content_positions, measured_positions
+from .capture import Columns
 from .concept import ConceptError, PromptPair, Request
-from .encoded import Encoded, Prefixes, aligned, by_prompt, matched
-from .families import TextInput
-from .methods import Places, Positions, TokenSource
+from .encoded import Prefixes, aligned, in_parts, matched
+from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
 from .options import Options
-from .path import Features, Rows, TextPath
+from .path import Rows, TextPath
 from .prompts import Prompts, unique
-from .schedule import ScheduledLayer
+
+FEW = 8
+"""Sentences of a name that start depths are tried with; the start depth that is chosen is solved with all."""
+PADDED = 4
+"""The padding of every fourth everyday prompt is read; that of the others would say the same again."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ class Tokens:
 
     target: Columns
     anchor: Columns
-    """In the rows behind, which stay as the original model has them."""
-    concept: Tensor
-    """Which concept each column belongs to."""
+    """The token that answers each of them."""
+    pair: Tensor
+    """Which prompt pair each of them belongs to, `[n]`."""
     exact: Columns
     weighted: Columns
     neutral: Columns
@@ -41,46 +45,65 @@ class Plan:
     """The batch of prompts of one solve, and which of its tokens play which part."""
 
     rows: tuple[Rows, ...]
+    padding: tuple[int | None, ...]
+    """How many padding tokens behind its end are read of each row; None for all."""
     row_of: Mapping[str, int]
-    """Row by prompt, in the leading part of the batch, which receives the updates."""
+    """Row by prompt."""
     tokens: Mapping[str, Tokens]
     """By encoder, and by pooled vector."""
     pairs: tuple[PromptPair, ...]
+    few: frozenset[int]
+    """Those of the pairs that start depths are tried with."""
     unseen: tuple[PromptPair, ...]
     groups: Mapping[str, Mapping[str, str]]
     """Prompts whose drift is measured, by name of the group; each with what it is about."""
     prefixes: Prefixes
 
-    @property
-    def edited_rows(self) -> int:
-        """Number of leading rows that receive the updates."""
-        return len(self.row_of)
+    @cached_property
+    def few_pairs(self) -> list[PromptPair]:
+        """Those of the pairs that start depths are tried with."""
+        return [pair for index, pair in enumerate(self.pairs) if index in self.few]
 
-    def encoded(self, path: TextPath, features: Features) -> Encoded:
-        """The batch's features by prompt, of the rows that receive the updates."""
-        return by_prompt(path, {p: self.rows[r] for p, r in self.row_of.items()}, features)
+    def parts(self, edited: bool = False) -> list[list[int]]:
+        """Which rows are encoded together where they need not be all at once.
 
-    def take(self, features: Features, inputs: Sequence[TextInput], part: str) -> Tensor:
-        """The features of all tokens that play a part in some inputs, as columns, `[d, n]`."""
-        found = [take(features[i.name], getattr(self.tokens[i.source], part)) for i in inputs]
-        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+        Args:
+            edited: those alone that an erasure changes and that are compared.
+        """
+        changed = {pair.target_prompt for pair in self.pairs} | set(self.measured)
+        rows = [row for prompt, row in self.row_of.items() if not edited or prompt in changed]
+        found = in_parts([self.rows[row] for row in rows], [self.padding[row] for row in rows])
+        return [[rows[index] for index in part] for part in found]
 
-    def concept(self, inputs: Sequence[TextInput]) -> Tensor:
-        """Which concept each target column of some inputs belongs to, `[n]`."""
-        return torch.cat([self.tokens[i.source].concept for i in inputs])
+    @cached_property
+    def measured(self) -> list[str]:
+        """The prompts that an erasure changes and leak and drift are measured on."""
+        return unique([*(pair.target_prompt for pair in self.unseen), *(p for g in self.groups.values() for p in g)])
 
-    def captured(self, path: TextPath, layers: Iterable[ScheduledLayer]) -> list[CapturedLayer]:
-        """Layers of the text encoders, to be captured at the aligned tokens of this batch."""
-        return [
-            CapturedLayer(
-                layer.name,
-                path.module(layer.name),
-                path.module(layer.stream) if layer.stream is not None else None,
-                self.tokens[layer.encoder].target,
-                self.tokens[layer.encoder].anchor,
-            )
-            for layer in layers
-        ]
+    @cached_property
+    def prompts(self) -> list[str]:
+        """Every prompt, in the order of the rows."""
+        return list(self.row_of)
+
+    @cached_property
+    def compared(self) -> set[str]:
+        """The prompts whose features are compared later."""
+        both = (prompt for p in (*self.pairs, *self.unseen) for prompt in (p.target_prompt, p.anchor_prompt))
+        return {*both, *self.measured}
+
+    def read(self, rows: Iterable[int]) -> int | None:
+        """How many padding tokens are read of some rows; None for all."""
+        wanted = [self.padding[row] for row in rows]
+        return None if None in wanted else max(number for number in wanted if number is not None)
+
+    def concept(self, source: str) -> Tensor:
+        """Which concept each target token of an encoder belongs to, `[n]`."""
+        return torch.tensor([pair.concept for pair in self.pairs])[self.tokens[source].pair]
+
+    def chosen(self, source: str, few: bool) -> Tensor:
+        """Which of them are solved on, `[n]` bool: those of all pairs, or of few."""
+        pair = self.tokens[source].pair
+        return torch.isin(pair, torch.tensor(sorted(self.few))) if few else torch.ones_like(pair, dtype=torch.bool)
 
 
 def make_plan(request: Request, options: Options, path: TextPath, neighbours: Sequence[Neighbour]) -> Plan:
@@ -95,22 +118,35 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     both, prefixes = matched(path, [*pairs, *request.unseen_pairs()])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
     prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, path.family.long_prompts)
-    edited, anchors = prompts.edited(), unique(pair.anchor_prompt for pair in pairs)
-    rows = path.tokenize([*edited, *anchors])
-    row_of = {prompt: index for index, prompt in enumerate(edited)}
-    anchor_row_of = {prompt: len(edited) + index for index, prompt in enumerate(anchors)}
-    known = {prompt: rows[row] for prompt, row in row_of.items()}
+    every = prompts.all()
+    rows = path.tokenize(every)
+    row_of = {prompt: index for index, prompt in enumerate(every)}
+    known = dict(zip(every, rows, strict=True))
     _refuse_same_tokens(pairs, known)
-    layout = _Layout(pairs, prompts, options, prefixes, known, row_of, anchor_row_of)
+    layout = _Layout(pairs, prompts, options, prefixes, known, row_of)
+    tokens = {name: layout.tokens(name, source) for name, source in _sources(path).items()}
     return Plan(
         rows=tuple(rows),
+        padding=tuple(layout.padding(prompt) for prompt in every),
         row_of=row_of,
-        tokens={name: layout.tokens(name, source) for name, source in _sources(path).items()},
+        tokens=tokens,
         pairs=tuple(pairs),
+        few=_few(pairs),
         unseen=tuple(unseen),
         groups=prompts.groups(),
         prefixes=prefixes,
     )
+
+
+def _few(pairs: Sequence[PromptPair]) -> frozenset[int]:
+    """The pairs of the first sentences of each name."""
+    seen: Counter[tuple[int, str]] = Counter()
+    found: list[int] = []
+    for index, pair in enumerate(pairs):
+        seen[pair.concept, pair.target] += 1
+        if seen[pair.concept, pair.target] <= FEW:
+            found.append(index)
+    return frozenset(found)
 
 
 def _sources(path: TextPath) -> dict[str, TokenSource]:
@@ -131,20 +167,31 @@ class _Layout:
     known: Mapping[str, Rows]
     """By prompt, of those that receive the updates."""
     row_of: Mapping[str, int]
-    anchor_row_of: Mapping[str, int]
+
+    def padding(self, prompt: str) -> int | None:
+        """How many padding tokens of a prompt are read; None for all."""
+        if prompt == "":
+            return None  # what guidance compares with: held as a whole
+        return 0 if prompt in self._without_padding else PADDING_OFFSETS[-1]
+
+    @cached_property
+    def _without_padding(self) -> set[str]:
+        """Everyday prompts that nothing else is read of than their words."""
+        few = {prompt for n, prompt in enumerate(self.prompts.fit) if n % PADDED}
+        return few - set(self.prompts.all_but_fit())
 
     def tokens(self, name: str, source: TokenSource) -> Tokens:
         """The tokens of one encoder or pooled vector by the part they play."""
         method = self.options.method
         target: Places = []
         anchor: Places = []
-        concept: list[int] = []
-        for pair in self.pairs:
-            t, a = self.row_of[pair.target_prompt], self.anchor_row_of[pair.anchor_prompt]
+        owner: list[int] = []
+        for index, pair in enumerate(self.pairs):
+            t, a = self.row_of[pair.target_prompt], self.row_of[pair.anchor_prompt]
             columns = method.columns(aligned(pair, self.known, self.prefixes, name, padding=source.padding))
             target += [(t, i) for i, _ in columns]
             anchor += [(a, j) for _, j in columns]
-            concept += [pair.concept] * len(columns)
+            owner += [index] * len(columns)
 
         def places(prompts: Iterable[str], positions: Positions) -> Places:
             return [(self.row_of[p], i) for p in prompts for i in positions(self.known[p][name])]
@@ -153,11 +200,16 @@ class _Layout:
         return Tokens(
             target=_columns(target),
             anchor=_columns(anchor),
-            concept=torch.tensor(concept),
+            pair=torch.tensor(owner),
             exact=_columns(exact),
             weighted=_columns(weighted),
-            neutral=_columns(places(self.prompts.fit, partial(measured_positions, padding=source.padding))),
+            neutral=_columns(self._neutral(places, source)),
         )
+
+    def _neutral(self, places: PlacesOf, source: TokenSource) -> Places:
+        fit, without = self.prompts.fit, self._without_padding
+        padded = places((p for p in fit if p not in without), partial(measured_positions, padding=source.padding))
+        return padded + places((p for p in fit if p in without), content_positions)
 
 
 def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, Rows]) -> None:

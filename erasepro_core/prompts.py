@@ -49,10 +49,14 @@ class Prompts:
         self.neighbours = _stays(request, held_out)
         self.probes = request.without_targets(PROBE_PROMPTS)
 
-    def edited(self) -> list[str]:
-        """All that the updates act on, the empty prompt first; only the anchors' own rows stand behind these."""
-        stays = [*self.unseen_anchors, *self.preserves, *self.related, *self.neighbours]
-        return unique(["", *self.targets, *self.anchors, *stays, *self.fit, *self.probes])
+    def all(self) -> list[str]:
+        """Every prompt once, the empty one first."""
+        return unique([*self.all_but_fit(), *self.fit])
+
+    def all_but_fit(self) -> list[str]:
+        """Those that are more than everyday prompts."""
+        stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.neighbours]
+        return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
         """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""

@@ -8,7 +8,9 @@ from enum import Enum
 
 import torch
 
+from .capture import CapturedLayer, Columns
 from .families import Encoder
+from .path import TextPath
 
 START_DEPTHS = 5
 """How many start depths are tried, evenly spread over the text encoder."""
@@ -59,6 +61,13 @@ class ScheduledLayer:
     encoder: str
     stream: str | None
     """See `EncoderBlock.stream`; None for queries, keys and values, whose output stands alone."""
+    reads: str
+    """The first layer with the same input: queries, keys and values of a block share theirs."""
+
+    def captured(self, path: TextPath, tokens: Columns) -> CapturedLayer:
+        """The layer in a live model, listened to at some tokens."""
+        stream = path.module(self.stream) if self.stream is not None else None
+        return CapturedLayer(self.name, path.module(self.name), stream, tokens)
 
 
 def deepest(encoders: Sequence[Encoder]) -> int:
@@ -82,19 +91,11 @@ def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]
     return chosen
 
 
-def all_layers(encoders: Sequence[Encoder]) -> list[ScheduledLayer]:
-    """Every layer that some start depth updates."""
-    return [
-        layer
-        for encoder in encoders
-        for block in range(len(encoder.blocks))
-        for layer in (*_qkv(encoder, block), _output(encoder, block))
-    ]
-
-
 def _qkv(encoder: Encoder, block: int) -> list[ScheduledLayer]:
-    return [ScheduledLayer(name, block, encoder.name, None) for name in encoder.blocks[block].qkv]
+    qkv = encoder.blocks[block].qkv
+    return [ScheduledLayer(name, block, encoder.name, None, qkv[0]) for name in qkv]
 
 
 def _output(encoder: Encoder, block: int) -> ScheduledLayer:
-    return ScheduledLayer(encoder.blocks[block].output, block, encoder.name, encoder.blocks[block].stream)
+    output = encoder.blocks[block].output
+    return ScheduledLayer(output, block, encoder.name, encoder.blocks[block].stream, output)

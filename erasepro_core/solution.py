@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch import Tensor
 from .concept import Request
 from .neighbours import Neighbour
 from .options import Options
+from .original import Original
+from .plan import Plan
 from .update import UpdateSet
 
 
@@ -76,3 +78,5 @@ class Solution:
     """How long the solve took."""
     neighbours: tuple[Neighbour, ...] = ()
     """Names that must not move; not in a file."""
+    observed: tuple[Plan, Original] | None = field(default=None, repr=False, compare=False)
+    """What the solve encoded in the original model, for a check right behind it; in no file and no report."""

@@ -1,6 +1,6 @@
 """The constrained problems: features in, the right factor of the updates and measures out.
 
-The one file with mathematical letters. Columns are features:
+The file with mathematical letters, beside stays.py. Columns are features:
 
     W  weight of a layer          X  target features      C  features that must not move
     U  its update, W = W_o + U    Y  anchor features      N  neutral features: those of everyday prompts
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .stays import Stays, wide
 from .update import LowRankUpdate, as_float32
 
 NEGLIGIBLE = 0.15
@@ -68,35 +69,23 @@ class RightFactor:
 
 def zero_residual_factor(
     target: Tensor,
+    stays: Stays | None = None,
     *,
-    preserve: Tensor | None = None,
-    weighted: Tensor | None = None,
-    neutral: Tensor | None = None,
     concept: Tensor | None = None,
     rtol: float = 1e-6,
-    preserve_rtol: float = 1e-6,
-    weight: float = 1.0,
-    ridge: float = 0.03,
     max_cost: float = float("inf"),
 ) -> RightFactor:
     """Right factor of the smallest updates that gain what is asked on the targets and nothing on the preserves.
 
-    Minimises `tr(U M U')` subject to `U X = G` and `U C = 0`, where M is the second moment of the neutral and weighted
-    features plus `ridge` times its mean eigenvalue, or the identity without them. M is taken on what C leaves free, so
-    a huge preserved feature such as BOS sets no scale.
+    Minimises `tr(U M U')` subject to `U X = G` and `U C = 0`; M and C are in `stays`.
 
     Args:
         target: X, `[d_in, n]`, one column per aligned token.
-        preserve: C, `[d_in, p]`, held exactly.
-        weighted: features to move as little as possible, `[d_in, q]`.
-        neutral: N, `[d_in, m]`.
+        stays: what must not move; None where everything may, all directions alike.
         concept: `[n]`, which concept a column belongs to: each sets its own scale for `rtol`, so a strong one cannot
             push a weak one below it.
         rtol: directions of X weaker than this share of the strongest are not constrained; near-equal columns are then
             met on average instead of one by one (no unit).
-        preserve_rtol: the same for C.
-        weight: how much the weighted features count against the neutral ones, which count 1.
-        ridge: how much an unseen direction counts against the mean of the seen ones.
         max_cost: a direction is corrected in full if that moves neutral features by at most this share of what is
             corrected on the targets, both root mean square. A more costly one is corrected in part. Needs neutral
             features (no unit).
@@ -107,12 +96,12 @@ def zero_residual_factor(
     Source: arXiv:2508.04472; docs/method.md, "One layer".
     """
     X = wide(target)
-    Q = _basis(preserve, preserve_rtol, like=X)
-    free = X - Q @ (Q.T @ X)
+    stays = stays or Stays.of(like=X)
+    free = stays.free(X)
     share = free.norm(dim=0) / X.norm(dim=0).clamp_min(torch.finfo(X.dtype).tiny)
     if not bool((share > 1e-6).any()):
         raise SolveError("every target feature lies in the span of the features to preserve")
-    solved = _inverse_metric(free, _sample(Q, neutral, weighted, weight), ridge)
+    solved = stays.divided(free)
     owner = X.new_zeros(X.shape[1], dtype=torch.long) if concept is None else concept.to(X.device)
     chosen = _directions(free, solved, owner, rtol, max_cost)
     strength = chosen.values.sqrt()
@@ -122,7 +111,7 @@ def zero_residual_factor(
         kept=chosen.mixes[:, chosen.gain == 1],
         condition=float(strength[-1] / strength[0]),
         free=share,
-        exact_preserves=Q.shape[1],
+        exact_preserves=stays.basis.shape[1],
         scale=chosen.scale,
     )
 
@@ -175,43 +164,9 @@ def zero_residual_update(
             f"a weight {list(weight.shape)} reads columns of length {weight.shape[1]}, one target for each anchor; "
             f"got targets {list(target.shape)} and anchors {list(anchor.shape)}"
         )
-    factor = zero_residual_factor(target, preserve=preserve, rtol=rtol)
+    stays = Stays.of(preserve, like=target)
+    factor = zero_residual_factor(target, stays, rtol=rtol)
     return factor.update(wide(weight) @ wide(anchor - target))
-
-
-def wide(features: Tensor) -> Tensor:
-    """The same in float64; in main memory where the device has no such numbers."""
-    return (features.cpu() if features.device.type == "mps" else features).double()
-
-
-def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
-    """Orthonormal basis of the columns' span, `[d, r]`; each column counts by its direction, not by its size."""
-    if columns is None or columns.shape[1] == 0:
-        return like[:, :0]
-    C = wide(columns)
-    C = C / C.norm(dim=0).clamp_min(torch.finfo(C.dtype).tiny)
-    left, values, _ = torch.linalg.svd(C, full_matrices=False)
-    return left[:, values > rtol * values[0]]
-
-
-def _sample(Q: Tensor, neutral: Tensor | None, weighted: Tensor | None, weight: float) -> Tensor:
-    """Columns whose outer products sum to the second moment on the free directions, `[d, m + q]`."""
-    parts = [(neutral, 1.0), (weighted, weight)]
-    columns = [wide(c) * (w / c.shape[1]) ** 0.5 for c, w in parts if c is not None and c.shape[1]]
-    A = torch.cat(columns, dim=1) if columns else Q[:, :0]
-    return A - Q @ (Q.T @ A)
-
-
-def _inverse_metric(free: Tensor, sample: Tensor, ridge: float) -> Tensor:
-    """M^-1 applied to columns that lie in the free directions, through the smaller of the two sides (Woodbury)."""
-    if sample.shape[1] == 0:
-        return free
-    floor = ridge * float(sample.square().sum()) / sample.shape[0]
-    if sample.shape[1] < sample.shape[0]:
-        small = sample.T @ sample + floor * torch.eye(sample.shape[1], dtype=sample.dtype, device=sample.device)
-        return (free - sample @ torch.linalg.solve(small, sample.T @ free)) / floor
-    moment = sample @ sample.T + floor * torch.eye(sample.shape[0], dtype=sample.dtype, device=sample.device)
-    return torch.linalg.solve(moment, free)
 
 
 @dataclass(frozen=True)

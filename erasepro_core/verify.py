@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from .capture import AlignedOutput, CapturedLayer, captured
 from .checks import make_checks
 from .concept import PromptPair
-from .encoded import encode_prompts, matched
+from .encoded import Encoded, encode_prompts, matched
 from .measure import Weights, drift, leak, weight_pairs
-from .path import Features, TextPath
+from .original import Original, observe
+from .path import TextPath
 from .plan import Plan, make_plan
 from .probes import unlisted_probes
 from .report import NOT_ERASED, Report, Residual, digest_of
-from .schedule import all_layers
+from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
 
 NAMED = ("preserves", "related", "neighbours")
@@ -37,8 +37,9 @@ def verify(
 ) -> Report:
     """Measures an erasure in the model that carries it against the model that does not. Both are only read.
 
-    Every prompt of the solve is encoded again through both. Of the solve only the names of the layers and the
-    directions that it claims to hold are used.
+    Every prompt that the erasure shall change, or must not, is encoded again through the edited model. Of the solve
+    only the names of the layers, the directions that it claims to hold and, right behind it, what it saw in the
+    original model are used.
 
     Args:
         solution: what was solved.
@@ -46,12 +47,13 @@ def verify(
         edited: the model with it.
         fingerprints: of the weights it was solved on, by layer name; see `sketch.fingerprint`.
     """
-    plan = make_plan(solution.request, solution.options, original, solution.neighbours)
-    before, after = _outputs(solution, original, plan), _outputs(solution, edited, plan)
+    plan, before = solution.observed or _observed(solution, original)
+    solution = replace(solution, observed=None)
+    after = _after(solution, edited, plan)
     weights = weight_pairs(original, edited)
     residuals = _encoder_residuals(solution, before, after)
-    residuals |= _conditioned_residuals(solution, plan, original, before.features, after.features, weights)
-    encoded = plan.encoded(original, before.features), plan.encoded(edited, after.features)
+    residuals |= _conditioned_residuals(solution, original, before, after, weights)
+    encoded = before.encoded, after.encoded
 
     def leaks(pairs: Sequence[PromptPair]) -> tuple[float, ...]:
         left = leak(pairs, *encoded, weights, plan.prefixes)
@@ -96,45 +98,55 @@ def require_erased(report: Report) -> None:
 
 
 @dataclass(frozen=True)
-class _Outputs:
-    """A model on the batch of a plan."""
+class _After:
+    """The edited model on the prompts with targets, and on those whose drift is measured."""
 
-    features: Features
-    layers: Mapping[str, AlignedOutput]
-    """Of the updated layers of the text encoders, by name."""
-
-
-def _outputs(solution: Solution, path: TextPath, plan: Plan) -> _Outputs:
-    layers: dict[str, AlignedOutput] = {}
-
-    def on_layer(layer: CapturedLayer, features: Tensor, output: Tensor, aligned: AlignedOutput) -> None:
-        layers[layer.name] = aligned
-
-    updated = [layer for layer in all_layers(path.encoders) if layer.name in solution.updates.text_encoder]
-    with captured(plan.captured(path, updated), on_layer):
-        return _Outputs(path.encode(plan.rows), layers)
+    encoded: Encoded
+    layers: Mapping[str, Tensor]
+    """By layer of the text encoders: its output and its residual stream at the target tokens, `[d_out, n]`."""
+    inputs: Mapping[str, Tensor]
+    """By input of the diffusion model: its features at the target tokens, `[d, n]`."""
 
 
-def _encoder_residuals(solution: Solution, before: _Outputs, after: _Outputs) -> dict[str, Residual]:
+def _updated(solution: Solution, path: TextPath) -> list[ScheduledLayer]:
+    """The layers of the text encoders that an erasure changes."""
+    layers = layers_from(path.encoders, solution.start)
+    return [layer for layer in layers if layer.name in solution.updates.text_encoder]
+
+
+def _observed(solution: Solution, path: TextPath) -> tuple[Plan, Original]:
+    plan = make_plan(solution.request, solution.options, path, solution.neighbours)
+    return plan, observe(path, plan, _updated(solution, path), plan.parts())
+
+
+def _after(solution: Solution, path: TextPath, plan: Plan) -> _After:
+    seen = observe(path, plan, _updated(solution, path), plan.parts(edited=True))
+    layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
+    return _After(seen.encoded, layers, inputs)
+
+
+def _encoder_residuals(solution: Solution, before: Original, after: _After) -> dict[str, Residual]:
     kept = {record.name: record.kept for record in solution.layers}
-    residuals = {}
-    for name in solution.updates.text_encoder:
-        left = before.layers[name].anchor - after.layers[name].target
-        residuals[name] = _residual(left, before.layers[name].gap, kept[name])
-    return residuals
+    return {
+        name: _residual(before.layers[name].anchor - target, before.layers[name].gap, kept[name])
+        for name, target in after.layers.items()
+    }
 
 
 def _conditioned_residuals(
-    solution: Solution, plan: Plan, path: TextPath, before: Features, after: Features, weights: Weights
+    solution: Solution, path: TextPath, before: Original, after: _After, weights: Weights
 ) -> dict[str, Residual]:
     kept = {record.name: record.kept for record in solution.layers}
     residuals = {}
     for name in solution.updates.diffusion_model:
-        inputs = [text_input for text_input in path.inputs if name in text_input.layers]
-        original, edited = weights[inputs[0].name][name]
-        anchor, target = (plan.take(before, inputs, part).to(original) for part in ("anchor", "target"))
+        inputs = [text_input.name for text_input in path.inputs if name in text_input.layers]
+        original, edited = weights[inputs[0]][name]
+        anchor, target = (
+            torch.cat([getattr(before.inputs[i], part) for i in inputs], dim=1).to(original)
+            for part in ("anchor", "target")
+        )
         wanted = original @ anchor
-        left = wanted - edited @ plan.take(after, inputs, "target").to(edited)
+        left = wanted - edited @ torch.cat([after.inputs[i] for i in inputs], dim=1).to(edited)
         residuals[name] = _residual(left, wanted - original @ target, kept[name])
     return residuals
 

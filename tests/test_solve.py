@@ -4,12 +4,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from erasepro_core.solve import SolveError, _spectrum, uce_factor, zero_residual_factor, zero_residual_update
+from erasepro_core.solve import SolveError, _spectrum, uce_factor, zero_residual_update
+from erasepro_core.solve import zero_residual_factor as solved_factor
+from erasepro_core.stays import Stays
 from erasepro_core.update import trimmed
 
 
 def normal(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def zero_residual_factor(X: Tensor, *, preserve=None, weighted=None, neutral=None, ridge=0.03, **how):
+    """The factor, and what must not move, in one call."""
+    return solved_factor(X, Stays.of(preserve, weighted, neutral, like=X, ridge=ridge), **how)
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ class HostPath:
     def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
         return [self._tokenizer.rows(prompt, emphasis) for prompt in prompts]
 
-    def encode(self, rows: Sequence[Rows]) -> Features:
+    def encode(self, rows: Sequence[Rows], padding: int | None = None) -> Features:
         outputs: dict[str, Tensor] = {}
 
         def on_output(encoder: Encoder, _: object, output: Any) -> None:
@@ -75,6 +75,9 @@ class HostPath:
                 tokens[encoder.tokens] = padded(encoder_rows, module)
                 if len({len(row.ids) for row in encoder_rows}) > 1:
                     stack.enter_context(_padding_masked(module))
+                if padding is not None and encoder.causal and encoder.absolute:
+                    length = max(row.end + row.tail for row in encoder_rows) + padding
+                    stack.enter_context(_cut_to(module, length))
             hooks = {self.module(encoder.name): partial(on_output, encoder) for encoder in self.encoders}
             stack.enter_context(hooked(hooks, {}))
             self.clip.encode_from_tokens(tokens)
@@ -169,6 +172,26 @@ def _padding_masked(encoder: Any) -> Iterator[None]:
         yield
     finally:
         encoder.enable_attention_masks = before
+
+
+@contextmanager
+def _cut_to(encoder: Any, length: int) -> Iterator[None]:
+    """Lets the blocks of a CLIP see the first tokens alone: a token depends on none behind it, so nothing changes."""
+    text_model = getattr(encoder.transformer, "text_model", None)
+    if text_model is None or encoder.zero_out_masked:
+        yield
+        return
+
+    def cut(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        mask = kwargs["mask"]
+        short = None if mask is None else mask[..., :length, :length]
+        return (args[0][:, :length].contiguous(), *args[1:]), kwargs | {"mask": short}
+
+    handle = text_model.encoder.register_forward_pre_hook(cut, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def encoded_by(clip: CLIP, text: str, conditioning: list[Any]) -> bool:

@@ -1,0 +1,207 @@
+"""Start depths, solved one after the other: a forward pass each, in which layers are solved as their inputs arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .capture import CapturedLayer, Columns, captured, take
+from .encoded import by_prompt
+from .families import Encoder, TextInput
+from .measure import Weights, drift, leak
+from .methods import Solver
+from .options import Options
+from .original import Original
+from .path import Features, TextPath
+from .plan import Plan, unique
+from .schedule import ScheduledLayer, layers_from
+from .solution import LayerRecord, Side, Trial
+from .solve import RightFactor, summed
+from .stays import wide
+from .update import LowRankUpdate
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the linears that read one input, or several, shall do to it."""
+
+    inputs: Sequence[TextInput]
+    concept: Tensor
+    """`[n]`: which concept each target column belongs to."""
+    gap: Tensor
+    """`[d, n]`: between targets and anchors, before anything was changed."""
+    required: Tensor
+    """`[d, n]`: what is left of it behind the text encoders."""
+    update: LowRankUpdate
+    """On features: each linear's own update is its weight times this."""
+    factor: RightFactor
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One start depth, solved."""
+
+    start: int
+    updates: dict[str, LowRankUpdate]
+    records: list[LayerRecord]
+    contexts: list[Context]
+    trial: Trial | None
+    """None where leak and drift were not measured."""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """All that the start depths of one solve share."""
+
+    path: TextPath
+    plan: Plan
+    options: Options
+    encoders: Sequence[Encoder]
+    """Those that may change."""
+    groups: Sequence[Sequence[TextInput]]
+    """The inputs whose layers may change, those with the same layers together."""
+    original: Original
+    weights: Weights
+    """One for all that read an input."""
+    step: Callable[[], None]
+    solvers: dict[str, Solver] = field(default_factory=dict)
+    """By what reads the features that must not move; prepared once for all start depths."""
+
+    def best_of(self, starts: Sequence[int]) -> tuple[Attempt, tuple[Trial, ...]]:
+        """Tries the start depths on few sentences, and solves from the best of them on all."""
+        few = len(starts) > 1 and len(self.plan.few) < len(self.plan.pairs)
+        attempts = [self.attempt(start, few=few, tried=True) for start in starts]
+        trials = tuple(attempt.trial for attempt in attempts if attempt.trial is not None)
+        best = attempts[min(range(len(trials)), key=lambda index: trials[index].score)]
+        return (self.attempt(best.start, few=False, tried=False) if few else best), trials
+
+    def attempt(self, start: int, *, few: bool, tried: bool) -> Attempt:
+        """Solves from one start depth on.
+
+        Args:
+            start: the depth.
+            few: whether on the first sentences of every name alone.
+            tried: whether to measure leak and drift.
+        """
+        plan, layers = self.plan, layers_from(self.encoders, start)
+        targets = unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))
+        prompts = unique([*targets, *(plan.measured if tried else ())])
+        rows = [plan.row_of[prompt] for prompt in prompts]
+        work = _Pass(self, rows, few, {layer.name: layer for layer in layers})
+        with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
+            features = dict(self.path.encode([plan.rows[row] for row in rows], plan.read(rows)))
+        contexts = [work.context(features, group) for group in self.groups]
+        for context in contexts:
+            features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
+        trial = self._trial(start, prompts, features) if tried else None
+        return Attempt(start, work.updates, list(work.records.values()), contexts, trial)
+
+    def solver(self, names: Sequence[str], like: Tensor) -> Solver:
+        """The solver for layers that read these inputs or share this layer's, prepared when it is first asked for."""
+        key = "+".join(names)
+        if key not in self.solvers:
+            parts = [self.original.stays.pop(name) for name in names]
+            stays = {role: torch.cat([part[role] for part in parts], dim=1) for role in parts[0]}
+            how = {"weight": self.options.preserve_strength, "tolerance": self.options.tolerance}
+            self.solvers[key] = self.options.method.solver(stays, like=like, **how)
+        return self.solvers[key]
+
+    def _trial(self, start: int, prompts: Sequence[str], features: Features) -> Trial:
+        plan, before, weights = self.plan, self.original.encoded, self.weights
+        by = {prompt: {name: each[place] for name, each in features.items()} for place, prompt in enumerate(prompts)}
+        after = by_prompt(self.path, {prompt: plan.rows[plan.row_of[prompt]] for prompt in prompts}, by)
+        left = float(leak(plan.unseen, before, after, weights, plan.prefixes).mean())
+        moved = [float(drift(list(group), before, after, weights).mean()) for group in plan.groups.values()]
+        return Trial(start, left, max(moved))
+
+
+@dataclass
+class _Pass:
+    """State of one forward pass in which layers are solved as their inputs arrive."""
+
+    shared: Attempts
+    rows: Sequence[int]
+    """The rows of the plan that are encoded in it."""
+    few: bool
+    layers: Mapping[str, ScheduledLayer]
+    updates: dict[str, LowRankUpdate] = field(default_factory=dict)
+    records: dict[str, LayerRecord] = field(default_factory=dict)
+    _factors: dict[str, RightFactor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._place = torch.full((len(self.shared.plan.rows),), -1)
+        self._place[list(self.rows)] = torch.arange(len(self.rows))
+
+    def targets(self, source: str) -> Columns:
+        """Where the target tokens of an encoder stand in this pass."""
+        rows, positions = self.shared.plan.tokens[source].target
+        chosen = self._chosen(source)
+        return self._place[rows[chosen]], positions[chosen]
+
+    def on_layer(self, layer: CapturedLayer, features: Tensor, output: Tensor, written: Tensor) -> Tensor | None:
+        """Solves a layer on the input it has just had; returns the output it would have had with its update."""
+        name, place = layer.name, self.layers[layer.name]
+        before, chosen = self.shared.original.layers[name], self._chosen(place.encoder)
+        concept = self._concept(place.encoder)
+        if place.reads not in self._factors:
+            target = take(features, layer.tokens)
+            self._factors = {place.reads: self.shared.solver([place.reads], target)(target, concept)}
+        factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
+        update = factor.update(required)
+        self.updates[name] = update
+        where = Side.TEXT_ENCODER, name, place.depth
+        self.records[name] = recorded(where, before.gap[:, chosen], required, concept, update, factor)
+        self.shared.step()
+        if not self.shared.options.schedule.carries:
+            return None
+        output += update(features)
+        return output
+
+    def context(self, features: Features, inputs: Sequence[TextInput]) -> Context:
+        """Solves for the linears that read some inputs."""
+        target = torch.cat([take(features[i.name], self.targets(i.source)) for i in inputs], dim=1)
+        before = [(self.shared.original.inputs[i.name], self._chosen(i.source)) for i in inputs]
+        anchor = torch.cat([pair.anchor[:, chosen] for pair, chosen in before], dim=1)
+        gap = torch.cat([pair.gap[:, chosen] for pair, chosen in before], dim=1)
+        concept = torch.cat([self._concept(i.source) for i in inputs])
+        factor = self.shared.solver([i.name for i in inputs], target)(target, concept)
+        return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
+
+    def _chosen(self, source: str) -> Tensor:
+        return self.shared.plan.chosen(source, self.few)
+
+    def _concept(self, source: str) -> Tensor:
+        return self.shared.plan.concept(source)[self._chosen(source)]
+
+
+def recorded(
+    place: tuple[Side, str, int],
+    gap: Tensor,
+    required: Tensor,
+    concept: Tensor,
+    update: LowRankUpdate,
+    factor: RightFactor,
+) -> LayerRecord:
+    """What a layer needed and got.
+
+    Args:
+        place: its side, its name and its depth.
+        gap, required: `[d_out, n]`, between targets and anchors before anything was changed, and now.
+        concept: `[n]`, which concept each column belongs to.
+        update: what it got.
+        factor: what found it.
+    """
+    gaps = summed(wide(gap).square().sum(0), concept).sqrt()
+    return LayerRecord(
+        *place,
+        gap=float(gaps.norm()),
+        required=float(required.norm()),
+        size=update.norm(),
+        rank=factor.rank,
+        condition=factor.condition,
+        kept=factor.kept.cpu(),
+        trim_budget=factor.trim_budget(gaps),
+    )

@@ -1,0 +1,157 @@
+"""What the original model makes of the prompts of a plan; each is encoded once, and later passes compare with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .capture import CapturedLayer, Columns, captured, take
+from .encoded import Encoded, by_prompt
+from .methods import STAYS
+from .path import Features, TextPath
+from .plan import Plan, Tokens
+from .schedule import ScheduledLayer
+
+
+@dataclass(frozen=True)
+class AlignedPair:
+    """What something gives at the aligned tokens."""
+
+    target: Tensor
+    """`[d, n]`"""
+    anchor: Tensor
+    """`[d, n]`"""
+
+    @property
+    def gap(self) -> Tensor:
+        """What the targets must gain to be at the anchors, `[d, n]`."""
+        return self.anchor - self.target
+
+
+@dataclass(frozen=True)
+class Original:
+    """The original model on the prompts of a plan."""
+
+    encoded: Encoded
+    """Features of the prompts that later ones are compared with."""
+    layers: Mapping[str, AlignedPair]
+    """By layer of the text encoders: its output, with the residual stream that it is added to."""
+    inputs: Mapping[str, AlignedPair]
+    """By input of the diffusion model: its features."""
+    stays: dict[str, dict[str, Tensor]]
+    """By layer that reads them, or by input: the features that must not move, `[d, n]` by the part they play. A solve
+    takes them out, since they are most of the memory."""
+
+
+@torch.no_grad()
+def observe(
+    path: TextPath,
+    plan: Plan,
+    layers: Sequence[ScheduledLayer],
+    parts: Sequence[Sequence[int]],
+    tick: Callable[[], None] = lambda: None,
+) -> Original:
+    """Encodes the prompts of a plan, a part at a time.
+
+    Args:
+        path: a model: the original one, or the edited one on the prompts that an erasure changes.
+        plan: the prompts, and which of their tokens are read.
+        layers: those of the text encoders that may change.
+        parts: the rows of each part; columns of other rows are left out.
+        tick: called after every part; what it raises ends the work.
+    """
+    given, stay, features = _Gathered(), _Gathered(), dict[str, Mapping[str, Tensor]]()
+    scheduled = {layer.name: layer for layer in layers}
+
+    def on_layer(layer: CapturedLayer, read: Tensor, output: Tensor, written: Tensor) -> None:
+        place = scheduled[layer.name]
+        tokens = plan.tokens[place.encoder]
+        given.add_pair(layer.name, part, tokens, written)
+        if place.reads == layer.name:
+            stay.add(layer.name, part, tokens, read)
+
+    for rows in parts:
+        part = _Part(plan, rows)
+        with captured([part.listening(path, layer) for layer in layers], on_layer):
+            read = path.encode([plan.rows[row] for row in rows], plan.read(rows))
+        for text_input in path.inputs:
+            tokens = plan.tokens[text_input.source]
+            given.add_pair(text_input.name, part, tokens, take(read[text_input.name], part.aligned(tokens)))
+            stay.add(text_input.name, part, tokens, read[text_input.name])
+        features |= part.remembered(read)
+        tick()
+    pairs = {name: AlignedPair(**parts) for name, parts in given.whole().items()}
+    names = {text_input.name for text_input in path.inputs}
+    return Original(
+        encoded=by_prompt(path, {prompt: plan.rows[plan.row_of[prompt]] for prompt in features}, features),
+        layers={name: pair for name, pair in pairs.items() if name not in names},
+        inputs={name: pair for name, pair in pairs.items() if name in names},
+        stays=stay.whole(),
+    )
+
+
+class _Part:
+    """Some rows of a plan in one pass, and where the tokens that play a part stand in it."""
+
+    def __init__(self, plan: Plan, rows: Sequence[int]):
+        self._plan, self._rows = plan, rows
+        self._place = torch.full((len(plan.rows),), -1)
+        self._place[list(rows)] = torch.arange(len(rows))
+
+    def here(self, columns: Columns) -> tuple[Columns, Tensor]:
+        """Those of the columns that are in this part, and which they are."""
+        places = self._place[columns[0]]
+        which = (places >= 0).nonzero()[:, 0]
+        return (places[which], columns[1][which]), which
+
+    def aligned(self, tokens: Tokens) -> Columns:
+        """The target tokens in this part, and behind them the anchor tokens."""
+        (rows, positions), (anchor_rows, anchor_positions) = self.here(tokens.target)[0], self.here(tokens.anchor)[0]
+        return torch.cat([rows, anchor_rows]), torch.cat([positions, anchor_positions])
+
+    def listening(self, path: TextPath, layer: ScheduledLayer) -> CapturedLayer:
+        """A layer that is listened to at the aligned tokens."""
+        return layer.captured(path, self.aligned(self._plan.tokens[layer.encoder]))
+
+    def remembered(self, features: Features) -> dict[str, Mapping[str, Tensor]]:
+        """Features by prompt, then by input, of the prompts that are compared later."""
+        prompts = [(place, self._plan.prompts[row]) for place, row in enumerate(self._rows)]
+        return {
+            prompt: {name: each[place].clone() for name, each in features.items()}
+            for place, prompt in prompts
+            if prompt in self._plan.compared
+        }
+
+
+class _Gathered:
+    """Columns that come in by parts, by name and by the role they play."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, dict[str, list[tuple[Tensor, Tensor]]]] = {}
+
+    def add(self, name: str, part: _Part, tokens: Tokens, features: Tensor) -> None:
+        """Features of all that must not move."""
+        for role in STAYS:
+            columns, which = part.here(getattr(tokens, role))
+            self._keep(name, role, which, take(features, columns))
+
+    def add_pair(self, name: str, part: _Part, tokens: Tokens, columns: Tensor) -> None:
+        """What stands at the aligned tokens, as `_Part.aligned` orders them."""
+        (_, target), (_, anchor) = part.here(tokens.target), part.here(tokens.anchor)
+        self._keep(name, "target", target, columns[:, : len(target)])
+        self._keep(name, "anchor", anchor, columns[:, len(target) :])
+
+    def _keep(self, name: str, role: str, which: Tensor, columns: Tensor) -> None:
+        self._pieces.setdefault(name, {}).setdefault(role, []).append((which, columns))
+
+    def whole(self) -> dict[str, dict[str, Tensor]]:
+        """All columns in their order, `[d, n]`."""
+        return {name: {role: _ordered(p) for role, p in roles.items()} for name, roles in self._pieces.items()}
+
+
+def _ordered(pieces: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    order = torch.cat([which for which, _ in pieces]).argsort()
+    return torch.cat([columns for _, columns in pieces], dim=1)[:, order.to(pieces[0][1].device)]
