@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PADDING_OFFSETS = (1, 2, 4, 8, 16, 32)
+PADDING_OFFSETS = (1, 2, 4, 8)
 """Padding tokens that are looked at, counted from the end token: near-copies of each other, so a few stand for all."""
 
 

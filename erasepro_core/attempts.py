@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .capture import CapturedLayer, Columns, captured, take
-from .encoded import by_prompt
+from .capture import CapturedLayer, Columns, captured, edited, take
+from .encoded import encode_prompts
 from .families import Encoder, TextInput
 from .measure import Weights, drift, leak
 from .methods import Solver
@@ -22,6 +24,9 @@ from .solution import LayerRecord, Side, Trial
 from .solve import RightFactor, summed
 from .stays import wide
 from .update import LowRankUpdate
+
+TRIED = 20
+"""A start depth is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +92,12 @@ class Attempts:
             tried: whether to measure leak and drift.
         """
         plan, layers = self.plan, layers_from(self.encoders, start)
-        targets = unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))
-        prompts = unique([*targets, *(plan.measured if tried else ())])
-        rows = [plan.row_of[prompt] for prompt in prompts]
+        rows = [plan.row_of[p] for p in unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))]
         work = _Pass(self, rows, few, {layer.name: layer for layer in layers})
         with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
-            features = dict(self.path.encode([plan.rows[row] for row in rows], plan.read(rows)))
+            features = self.path.encode([plan.rows[row] for row in rows], plan.read(rows))
         contexts = [work.context(features, group) for group in self.groups]
-        for context in contexts:
-            features |= {i.name: features[i.name] + context.update(features[i.name]) for i in context.inputs}
-        trial = self._trial(start, prompts, features) if tried else None
+        trial = self._trial(start, work.updates, contexts) if tried else None
         return Attempt(start, work.updates, list(work.records.values()), contexts, trial)
 
     def solver(self, names: Sequence[str], like: Tensor) -> Solver:
@@ -109,13 +110,20 @@ class Attempts:
             self.solvers[key] = self.options.method.solver(stays, like=like, **how)
         return self.solvers[key]
 
-    def _trial(self, start: int, prompts: Sequence[str], features: Features) -> Trial:
-        plan, before, weights = self.plan, self.original.encoded, self.weights
-        by = {prompt: {name: each[place] for name, each in features.items()} for place, prompt in enumerate(prompts)}
-        after = by_prompt(self.path, {prompt: plan.rows[plan.row_of[prompt]] for prompt in prompts}, by)
-        left = float(leak(plan.unseen, before, after, weights, plan.prefixes).mean())
-        moved = [float(drift(list(group), before, after, weights).mean()) for group in plan.groups.values()]
-        return Trial(start, left, max(moved))
+    def _trial(self, start: int, updates: Mapping[str, LowRankUpdate], contexts: Sequence[Context]) -> Trial:
+        """Leak and drift on some of the prompts that they are measured on."""
+        pairs, groups = _some(self.plan.unseen), [_some(list(group)) for group in self.plan.groups.values()]
+        with edited({self.path.module(name): update for name, update in updates.items()}):
+            after = encode_prompts(self.path, [*(pair.target_prompt for pair in pairs), *chain(*groups)])
+        after = after.changed({i.name: context.update for context in contexts for i in context.inputs})
+        before, weights = self.original.encoded, self.weights
+        left = float(leak(pairs, before, after, weights, self.plan.prefixes).mean())
+        return Trial(start, left, max(float(drift(group, before, after, weights).mean()) for group in groups))
+
+
+def _some(prompts: Sequence[Any]) -> list[Any]:
+    """At most `TRIED` of them, evenly spread."""
+    return [prompts[n * len(prompts) // TRIED] for n in range(TRIED)] if len(prompts) > TRIED else list(prompts)
 
 
 @dataclass

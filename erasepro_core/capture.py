@@ -80,6 +80,17 @@ def hooked(outputs: Mapping[nn.Module, OnOutput], inputs: Mapping[nn.Module, OnI
             handle.remove()
 
 
+@contextmanager
+def edited(updates: Mapping[nn.Module, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Adds updates to the outputs of layers for the time of the block: what patches would do, but for their cast."""
+
+    def adding(update: Callable[[Tensor], Tensor]) -> OnOutput:
+        return lambda features, output: output + update(features)
+
+    with hooked({module: adding(update) for module, update in updates.items()}, {}):
+        yield
+
+
 def _output_hook(call: OnOutput) -> Callable[..., Tensor | None]:
     return lambda module, args, output: call(args[0], output)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -33,6 +33,15 @@ class Encoded:
         """Features of some tokens of some prompts as an input has them, one after the other, `[tokens, d]`."""
         return torch.cat([self.features[prompt][text_input.name][list(positions)] for prompt, positions in places])
 
+    def changed(self, updates: Mapping[str, Callable[[Tensor], Tensor]]) -> Encoded:
+        """The same with what updates add to the features of some inputs."""
+
+        def one(name: str, features: Tensor) -> Tensor:
+            return features + updates[name](features) if name in updates else features
+
+        found = {p: {name: one(name, each) for name, each in inputs.items()} for p, inputs in self.features.items()}
+        return replace(self, features=found)
+
     def aligned(self, pair: PromptPair, prefixes: Prefixes, text_input: TextInput) -> Alignment:
         """The alignment of a matched pair in the tokens that an input reads."""
         return aligned(pair, self.rows, prefixes, text_input.source, padding=self.padding(text_input))
@@ -42,7 +51,7 @@ class Encoded:
         return any(encoder.name == text_input.source and encoder.padding for encoder in self.encoders)
 
 
-PART = 4096
+PART = 2048
 """Tokens that are encoded at a time, so that the memory for it does not grow with the number of prompts."""
 
 

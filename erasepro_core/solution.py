@@ -51,7 +51,7 @@ class Trial:
 
     start: int
     leak: float
-    """Mean over unseen sentences."""
+    """Mean over some of the unseen sentences."""
     drift: float
     """Mean over the group of prompts that moved most: preserves, related phrases, neighbours, anchors, neutral
     prompts."""
