@@ -28,6 +28,9 @@ from .update import LowRankUpdate
 TRIED = 20
 """A start depth is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 
+PATIENCE = 2
+"""After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -53,8 +56,6 @@ class Attempt:
     updates: dict[str, LowRankUpdate]
     records: list[LayerRecord]
     contexts: list[Context]
-    trial: Trial | None
-    """None where leak and drift were not measured."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +77,28 @@ class Attempts:
     """By what reads the features that must not move; prepared once for all start depths."""
 
     def best_of(self, starts: Sequence[int]) -> tuple[Attempt, tuple[Trial, ...]]:
-        """Tries the start depths on few sentences, and solves from the best of them on all."""
-        few = len(starts) > 1 and len(self.plan.few) < len(self.plan.pairs)
-        attempts = [self.attempt(start, few=few, tried=True) for start in starts]
-        trials = tuple(attempt.trial for attempt in attempts if attempt.trial is not None)
-        best = attempts[min(range(len(trials)), key=lambda index: trials[index].score)]
-        return (self.attempt(best.start, few=False, tried=False) if few else best), trials
+        """Tries the start depths on few sentences, and solves from the best of them on all.
 
-    def attempt(self, start: int, *, few: bool, tried: bool) -> Attempt:
+        From a start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than
+        the best so far no more are tried, but for leaving the text encoders alone, which costs next to nothing.
+        """
+        few = len(starts) > 1 and len(self.plan.few) < len(self.plan.pairs)
+        tried: list[tuple[Trial, Attempt]] = []
+        worse = 0
+        for start in starts:
+            if worse < PATIENCE or not layers_from(self.encoders, start):
+                attempt = self.attempt(start, few=few)
+                tried.append((self._trial(attempt), attempt))
+                worse = 0 if tried[-1] is _best(tried) else worse + 1
+        best = _best(tried)[1]
+        return (self.attempt(best.start) if few else best), tuple(trial for trial, _ in tried)
+
+    def attempt(self, start: int, *, few: bool = False) -> Attempt:
         """Solves from one start depth on.
 
         Args:
             start: the depth.
             few: whether on the first sentences of every name alone.
-            tried: whether to measure leak and drift.
         """
         plan, layers = self.plan, layers_from(self.encoders, start)
         rows = [plan.row_of[p] for p in unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))]
@@ -97,8 +106,7 @@ class Attempts:
         with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
             features = self.path.encode([plan.rows[row] for row in rows], plan.read(rows))
         contexts = [work.context(features, group) for group in self.groups]
-        trial = self._trial(start, work.updates, contexts) if tried else None
-        return Attempt(start, work.updates, list(work.records.values()), contexts, trial)
+        return Attempt(start, work.updates, list(work.records.values()), contexts)
 
     def solver(self, names: Sequence[str], like: Tensor) -> Solver:
         """The solver for layers that read these inputs or share this layer's, prepared when it is first asked for."""
@@ -110,15 +118,19 @@ class Attempts:
             self.solvers[key] = self.options.method.solver(stays, like=like, **how)
         return self.solvers[key]
 
-    def _trial(self, start: int, updates: Mapping[str, LowRankUpdate], contexts: Sequence[Context]) -> Trial:
+    def _trial(self, attempt: Attempt) -> Trial:
         """Leak and drift on some of the prompts that they are measured on."""
         pairs, groups = _some(self.plan.unseen), [_some(list(group)) for group in self.plan.groups.values()]
-        with edited({self.path.module(name): update for name, update in updates.items()}):
+        with edited({self.path.module(name): update for name, update in attempt.updates.items()}):
             after = encode_prompts(self.path, [*(pair.target_prompt for pair in pairs), *chain(*groups)])
-        after = after.changed({i.name: context.update for context in contexts for i in context.inputs})
+        after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
         before, weights = self.original.encoded, self.weights
         left = float(leak(pairs, before, after, weights, self.plan.prefixes).mean())
-        return Trial(start, left, max(float(drift(group, before, after, weights).mean()) for group in groups))
+        return Trial(attempt.start, left, max(float(drift(group, before, after, weights).mean()) for group in groups))
+
+
+def _best(tried: Sequence[tuple[Trial, Attempt]]) -> tuple[Trial, Attempt]:
+    return min(tried, key=lambda each: each[0].score)
 
 
 def _some(prompts: Sequence[Any]) -> list[Any]:

@@ -15,7 +15,7 @@ from .align import measured_positions
 from .concept import PromptPair
 from .encoded import Encoded, Prefixes
 from .path import TextPath
-from .solve import wide
+from .stays import moment
 
 WeightPair = tuple[Tensor, Tensor]
 """One text-conditioned weight, original and edited, `[d_out, d]` each; the same object where they are equal."""
@@ -83,14 +83,9 @@ def stand_in_weight(weights: Iterable[Tensor]) -> Tensor:
     """One square weight whose outputs are as long as those of all the given weights together, `[d, d]`."""
     rest = iter(weights)
     first = next(rest)
-    moment = functools.reduce(torch.add, map(_moment, rest), _moment(first))
-    values, vectors = torch.linalg.eigh(moment)
+    found = functools.reduce(torch.add, (moment(weight.T) for weight in rest), moment(first.T))
+    values, vectors = torch.linalg.eigh(found)
     return (values.clamp_min(0).sqrt()[:, None] * vectors.T).to(first)
-
-
-def _moment(weight: Tensor) -> Tensor:
-    weight = wide(weight)
-    return weight.T @ weight
 
 
 def _ratio(
