@@ -55,13 +55,22 @@ PART = 2048
 """Tokens that are encoded at a time, so that the memory for it does not grow with the number of prompts."""
 
 
-def encode_prompts(path: TextPath, prompts: Iterable[str], emphasis: bool = False) -> Encoded:
-    """Encodes prompts in a live model, with as much of their padding as is ever measured."""
+def encode_prompts(
+    path: TextPath, prompts: Iterable[str], emphasis: bool = False, padding: int | None = PADDING_OFFSETS[-1]
+) -> Encoded:
+    """Encodes prompts in a live model.
+
+    Args:
+        path: the model.
+        prompts: each is encoded once.
+        emphasis: see `TextPath.tokenize`.
+        padding: how many padding tokens behind each end are read; None for all, by default as many as are measured.
+    """
     prompts = list(dict.fromkeys(prompts))
     rows = path.tokenize(prompts, emphasis)
     features: dict[str, Mapping[str, Tensor]] = {}
-    for part in in_parts(rows, [PADDING_OFFSETS[-1]] * len(rows)):
-        found = path.encode([rows[row] for row in part], PADDING_OFFSETS[-1])
+    for part in in_parts(rows, [padding] * len(rows)):
+        found = path.encode([rows[row] for row in part], padding)
         features |= {prompts[row]: {n: each[i] for n, each in found.items()} for i, row in enumerate(part)}
     return by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
 

@@ -69,7 +69,7 @@ def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concep
     candidates = _candidates(kind, _phrases(request))
     if not candidates:
         return []
-    encoded = encode_prompts(path, [*targets, *candidates])
+    encoded = encode_prompts(path, [*targets, *candidates], padding=0)
     scores = torch.stack([_cosines(encoded, i, targets, candidates) for i in path.inputs]).mean(0).amax(0)
     near = [Neighbour(n, s, index) for n, s in zip(candidates, scores.tolist(), strict=True) if s < SYNONYM]
     return sorted(near, key=lambda each: -each.score)[:COUNT]

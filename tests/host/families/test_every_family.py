@@ -160,7 +160,7 @@ def test_preserves_and_the_empty_prompt_stay(case):
 def largest_move(case: Solved, empty: Any) -> float:
     """Of any edited layer's output, with the tokens of the empty prompt that `empty` gives."""
     names = ["", *REQUEST.preserves]
-    before, after = encode_prompts(case.path, names), encode_prompts(erased(case), names)
+    before, after = (encode_prompts(path, names, padding=None) for path in (case.path, erased(case)))
     moved = []
     for text_input in case.path.inputs:
         row = {prompt: before.rows[prompt][text_input.source] for prompt in names}
