@@ -19,15 +19,18 @@ from .options import Options
 from .original import Original
 from .path import Features, TextPath
 from .plan import Plan, unique
-from .schedule import ScheduledLayer, layers_from
+from .schedule import ScheduledLayer, deepest, layers_from
 from .solution import LayerRecord, Side, Trial
 from .solve import RightFactor, summed
 from .stays import wide
+from .table import SwappedPath, Swaps
 from .update import LowRankUpdate
 
 TRIED = 20
 """A start depth is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 
+ENOUGH = 0.01
+"""A start that leaves and moves less than this is taken, and no other tried."""
 PATIENCE = 2
 """After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
 
@@ -53,6 +56,8 @@ class Attempt:
     """One start depth, solved."""
 
     start: int
+    table: bool
+    """Whether the tables change before."""
     updates: dict[str, LowRankUpdate]
     records: list[LayerRecord]
     contexts: list[Context]
@@ -73,6 +78,8 @@ class Attempts:
     weights: Weights
     """One for all that read an input."""
     step: Callable[[], None]
+    swaps: Swaps
+    """Tokens whose rows may change in the tables."""
     solvers: dict[str, Solver] = field(default_factory=dict)
     """By what reads the features that must not move; prepared once for all start depths."""
 
@@ -84,29 +91,45 @@ class Attempts:
         """
         few = len(starts) > 1 and len(self.plan.few) < len(self.plan.pairs)
         tried: list[tuple[Trial, Attempt]] = []
+        if self.swaps:  # where the tables do all of it, nothing is left to do behind them
+            alone = deepest(self.encoders)
+            self._try([alone, *(start for start in starts if start != alone)], tried, table=True, few=few)
+        if not tried or _best(tried)[0].score > ENOUGH:
+            self._try(starts, tried, table=False, few=few)
+        best = _best(tried)[1]
+        again = self.attempt(best.start, table=best.table) if few else best
+        return again, tuple(trial for trial, _ in tried)
+
+    def _try(self, starts: Sequence[int], tried: list[tuple[Trial, Attempt]], *, table: bool, few: bool) -> None:
+        """Adds a trial of each start depth, as long as there is something to gain."""
         worse = 0
         for start in starts:
-            if worse < PATIENCE or not layers_from(self.encoders, start):
-                attempt = self.attempt(start, few=few)
+            enough = tried and _best(tried)[0].score <= ENOUGH
+            if not enough and (worse < PATIENCE or not layers_from(self.encoders, start)):
+                attempt = self.attempt(start, table=table, few=few)
                 tried.append((self._trial(attempt), attempt))
                 worse = 0 if tried[-1] is _best(tried) else worse + 1
-        best = _best(tried)[1]
-        return (self.attempt(best.start) if few else best), tuple(trial for trial, _ in tried)
 
-    def attempt(self, start: int, *, few: bool = False) -> Attempt:
+    def path_of(self, table: bool) -> TextPath:
+        """The model, with its tables as they will be or as they are."""
+        return SwappedPath(self.path, self.swaps) if table else self.path
+
+    def attempt(self, start: int, *, table: bool, few: bool = False) -> Attempt:
         """Solves from one start depth on.
 
         Args:
             start: the depth.
+            table: whether the tables change before.
             few: whether on the first sentences of every name alone.
         """
+        path = self.path_of(table)
         plan, layers = self.plan, layers_from(self.encoders, start)
         rows = [plan.row_of[p] for p in unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))]
         work = _Pass(self, rows, few, {layer.name: layer for layer in layers})
         with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
-            features = self.path.encode([plan.rows[row] for row in rows], plan.read(rows))
+            features = path.encode([plan.rows[row] for row in rows], plan.read(rows))
         contexts = [work.context(features, group) for group in self.groups]
-        return Attempt(start, work.updates, list(work.records.values()), contexts)
+        return Attempt(start, table, work.updates, list(work.records.values()), contexts)
 
     def solver(self, names: Sequence[str], like: Tensor) -> Solver:
         """The solver for layers that read these inputs or share this layer's, prepared when it is first asked for."""
@@ -122,11 +145,14 @@ class Attempts:
         """Leak and drift on some of the prompts that they are measured on."""
         pairs, groups = _some(self.plan.unseen), [_some(list(group)) for group in self.plan.groups.values()]
         with edited({self.path.module(name): update for name, update in attempt.updates.items()}):
-            after = encode_prompts(self.path, [*(pair.target_prompt for pair in pairs), *chain(*groups)])
+            after = encode_prompts(
+                self.path_of(attempt.table), [*(pair.target_prompt for pair in pairs), *chain(*groups)]
+            )
         after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
         before, weights = self.original.encoded, self.weights
         left = float(leak(pairs, before, after, weights, self.plan.prefixes).mean())
-        return Trial(attempt.start, left, max(float(drift(group, before, after, weights).mean()) for group in groups))
+        moved = max(float(drift(group, before, after, weights).mean()) for group in groups)
+        return Trial(attempt.start, left, moved, attempt.table)
 
 
 def _best(tried: Sequence[tuple[Trial, Attempt]]) -> tuple[Trial, Attempt]:

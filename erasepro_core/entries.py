@@ -74,6 +74,7 @@ def written_measures(report: Report) -> Entry:
         "drift": dict(report.drift),
         "moved": report.moved,
         "start": report.solution.start,
+        "own_words": report.solution.own_words,
         "trials": [asdict(trial) for trial in report.solution.trials],
         "seconds": round(report.solution.seconds, 2),
     }
@@ -83,7 +84,8 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
     """The entry `measures`, as the parts of a Solution and of a Report that it holds."""
     solution = {
         "start": typed(value["start"], int),
-        "trials": tuple(Trial(typed(t["start"], int), number(t["leak"]), number(t["drift"])) for t in value["trials"]),
+        "trials": tuple(map(_read_trial, value["trials"])),
+        "own_words": tuple(typed(word, str)[:MAX_SENTENCE] for word in typed(value.get("own_words", []), list)),
         "seconds": number(value["seconds"]),
     }
     report = {
@@ -94,6 +96,11 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
         "moved": {typed(group, str): _moved(moved) for group, moved in value.get("moved", {}).items()},
     }
     return solution, report
+
+
+def _read_trial(value: Entry) -> Trial:
+    start, table = typed(value["start"], int), value.get("table", False) is True
+    return Trial(start, number(value["leak"]), number(value["drift"]), table)
 
 
 def _leaks(values: Any, count: int) -> tuple[float | None, ...]:

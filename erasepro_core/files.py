@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,17 +31,20 @@ from .entries import (
     written_request,
 )
 from .families import FAMILIES, Family
+from .families.encoders import is_table
 from .families.kohya import kohya_names
 from .plain import as_json
 from .report import PACK_VERSION, Report
 from .solution import LayerRecord, Side, Solution
-from .update import LowRankUpdate, UpdateSet, compressed, trimmed
+from .update import LowRankUpdate, RowUpdate, Update, UpdateSet, compressed, trimmed
 
 FORMAT = 2
 """Grows when an older reader could misunderstand a file; every older number stays readable."""
 PRECISIONS = {"float16": torch.float16, "float32": torch.float32}
 LOSS = 1e-3
 """Share of any concept's gap that each layer of a half precision file may leave open, for a file a quarter as large."""
+MOST_ROWS = 16
+"""A table's update of more rows is stored as its rows, which stock loaders cannot read: factors would be large."""
 DIGITS = 5
 """Significant digits of the numbers in metadata."""
 
@@ -143,7 +147,8 @@ _Keys = Callable[[Family, Side, Collection[str]], list[str]]
 
 def _keys(family: Family, side: Side, names: Collection[str]) -> list[str]:
     """What the file calls the layers of a side."""
-    return kohya_names([family.lora_name(side.value, name) for name in names])
+    tables = {name: f"text_encoders.{name}" for name in names if side is Side.TEXT_ENCODER and is_table(name)}
+    return kohya_names([tables.get(name) or family.lora_name(side.value, name) for name in names])
 
 
 def _require_same(what: str, found: str, known: str) -> None:
@@ -193,15 +198,21 @@ def _rounded(solution: Solution, dtype: torch.dtype) -> UpdateSet:
         return solution.updates
     loss = {record.name: LOSS * record.trim_budget for record in solution.layers}
 
-    def rounded(name: str, update: LowRankUpdate) -> LowRankUpdate:
+    def rounded(name: str, update: Update) -> Update:
+        if isinstance(update, RowUpdate):
+            return replace(update, right=_in(dtype, name, update.right))
         small = compressed(trimmed(update, loss[name]), torch.finfo(dtype).eps)
-        left, right = small.left.to(dtype), small.right.to(dtype)
-        if not (left.isfinite().all() and right.isfinite().all()):
-            raise FileError(f"the update of {name} has numbers too large for half precision. Save it in float32.")
-        return LowRankUpdate(left, right)
+        return LowRankUpdate(_in(dtype, name, small.left), _in(dtype, name, small.right))
 
     parts = [{name: rounded(name, update) for name, update in part.items()} for part in solution.updates.parts()]
-    return UpdateSet(solution.updates.family, *parts)
+    return UpdateSet(solution.updates.family, *parts)  # pyright: ignore[reportArgumentType]
+
+
+def _in(dtype: torch.dtype, name: str, factor: Tensor) -> Tensor:
+    short = factor.to(dtype)
+    if not short.isfinite().all():
+        raise FileError(f"the update of {name} has numbers too large for half precision. Save it in float32.")
+    return short
 
 
 def _written_updates(updates: UpdateSet) -> dict[str, Tensor]:
@@ -210,7 +221,10 @@ def _written_updates(updates: UpdateSet) -> dict[str, Tensor]:
     for side, part in zip(Side, updates.parts(), strict=True):
         for key, update in zip(_keys(family, side, part), part.values(), strict=True):
             # Layers with the same input share their right factor in memory; a file has no sharing.
-            tensors[f"{key}.lora_up.weight"] = update.left.contiguous().clone()
+            if isinstance(update, RowUpdate) and update.rank > MOST_ROWS:
+                tensors |= dict(zip(_row_keys(key), _written_rows(update), strict=True))
+                continue
+            tensors[f"{key}.lora_up.weight"] = update.left.to(update.right.dtype).contiguous().clone()
             tensors[f"{key}.lora_down.weight"] = update.right.contiguous().clone()
             tensors[f"{key}.alpha"] = torch.tensor(float(update.rank))
     return tensors
@@ -219,18 +233,20 @@ def _written_updates(updates: UpdateSet) -> dict[str, Tensor]:
 def _read_updates(
     family: Family, layers: Sequence[LayerRecord], tensors: Mapping[str, Tensor], keys: _Keys
 ) -> UpdateSet:
-    parts: dict[Side, dict[str, LowRankUpdate]] = {side: {} for side in Side}
+    parts: dict[Side, dict[str, Any]] = {side: {} for side in Side}
     unused = set(tensors)
     for side, part in parts.items():
         names = [layer.name for layer in layers if layer.side is side]
         for name, key in zip(names, keys(family, side, names), strict=True):
-            own = [f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"]
+            of_rows = is_table(name) and f"{key}.rows" in unused
+            own = _row_keys(key) if of_rows else [f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"]
             if name in part or not unused.issuperset(own):
                 raise FileError(
                     f"the layer {name[:80]!r} of its metadata has no tensors of its own. Save the erasure again."
                 )
             unused.difference_update(own)
-            part[name] = _read_update(name, *(tensors[each] for each in own))
+            reader = _read_rows if of_rows else _read_table if is_table(name) else _read_update
+            part[name] = reader(name, *(tensors[each] for each in own))
     if unused or not layers:
         first = f"such as {min(unused)[:80]!r} " if unused else ""
         raise FileError(
@@ -238,6 +254,34 @@ def _read_updates(
             "belong to another model or another file. Save the erasure again."
         )
     return UpdateSet(family.name, *parts.values())
+
+
+def _row_keys(key: str) -> list[str]:
+    return [f"{key}.rows", f"{key}.height", f"{key}.change"]
+
+
+def _written_rows(update: RowUpdate) -> tuple[Tensor, Tensor, Tensor]:
+    """What `_row_keys` names. Whole numbers up to 2^24 are exact in float32."""
+    return update.rows.float(), torch.tensor(float(update.height)), update.right.contiguous().clone()
+
+
+def _read_rows(name: str, rows: Tensor, height: Tensor, change: Tensor) -> RowUpdate:
+    count = rows.numel()
+    known = rows.ndim == 1 and count and height.numel() == 1 and change.ndim == 2 and len(change) == count
+    inside = known and bool(((rows >= 0) & (rows < height) & (rows == rows.round())).all())
+    if not inside or len(rows.unique()) != count or not change.isfinite().all():
+        raise FileError(f"the rows of {name[:80]!r} are not rows of one table. Save the erasure again.")
+    return RowUpdate(rows.long(), change.float(), int(height))
+
+
+def _read_table(name: str, left: Tensor, right: Tensor, alpha: Tensor) -> RowUpdate:
+    """A table's update from its factors: the left one says which rows change."""
+    update = _read_update(name, left, right, alpha)
+    rows = update.left.argmax(0)
+    found = RowUpdate(rows, update.right, len(update.left))
+    if len(rows.unique()) != len(rows) or not torch.equal(found.left, update.left):
+        raise FileError(f"the factors of {name[:80]!r} change more than rows of a table. Save the erasure again.")
+    return found
 
 
 def _read_update(name: str, left: Tensor, right: Tensor, alpha: Tensor) -> LowRankUpdate:

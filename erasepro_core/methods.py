@@ -77,6 +77,8 @@ class Method:
     """Whether a concept that is left in place is an error."""
     pooled: ClassVar[bool] = True
     """Whether layers that read a pooled vector change too."""
+    tables: ClassVar[bool] = False
+    """Whether tables of token embeddings may change too."""
     preserve_sentences: ClassVar[int] = PRESERVE_TEMPLATES
 
     def where(self, asked: Where) -> Where:
@@ -113,6 +115,7 @@ class ErasePro(Method):
 
     name = "ErasePro"
     must_erase = True
+    tables = True
 
     def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
         return tokens.columns

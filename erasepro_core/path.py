@@ -46,6 +46,14 @@ class TextPath(Protocol):
         """
         ...
 
+    def embeddings(self, encoder: Encoder, tokens: Sequence[int]) -> Tensor:
+        """Rows of an encoder's table of token embeddings, `[n, d]` float32."""
+        ...
+
+    def table_height(self, encoder: Encoder) -> int:
+        """How many rows that table has."""
+        ...
+
     def module(self, name: str) -> nn.Module:
         """A module of the text encoders."""
         ...

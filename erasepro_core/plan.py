@@ -58,6 +58,8 @@ class Plan:
     groups: Mapping[str, Mapping[str, str]]
     """Prompts whose drift is measured, by name of the group; each with what it is about."""
     prefixes: Prefixes
+    stays: tuple[str, ...]
+    """Every prompt and name that must not move."""
 
     @cached_property
     def few_pairs(self) -> list[PromptPair]:
@@ -135,6 +137,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         unseen=tuple(unseen),
         groups=prompts.groups(),
         prefixes=prefixes,
+        stays=tuple(prompts.stays()),
     )
 
 

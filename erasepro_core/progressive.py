@@ -19,10 +19,13 @@ from .path import TextPath
 from .plan import make_plan
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution
-from .update import LowRankUpdate, UpdateSet
+from .table import DEPTH, Swaps, own_tokens
+from .update import LowRankUpdate, RowUpdate, UpdateSet
 
 Tick = Callable[[int, int], None]
 """Called after every layer with how many are done of how many: shows progress, and raises to stop the solve."""
+NOTHING = 1e-5
+"""Layers of the diffusion model stay as they are where less than this share of the gap is left for them."""
 
 
 @torch.no_grad()
@@ -56,17 +59,21 @@ def solve_request(
     parts = plan.parts()
     step = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
     original = observe(path, plan, list(layers.values()), parts, step)
-    attempts = Attempts(path, plan, options, encoders, groups, original, _stand_ins(path), step)
+    tables = encoders and options.schedule.reaches_tables and options.method.tables
+    swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
+    attempts = Attempts(path, plan, options, encoders, groups, original, _stand_ins(path), step, swaps)
     best, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
+    rows = swaps.updates(path) if best.table else {}
     return Solution(
-        updates=UpdateSet(path.family.name, best.updates, conditioned),
+        updates=UpdateSet(path.family.name, {**rows, **best.updates}, conditioned),
         request=request,
         options=options,
         start=best.start,
-        layers=(*best.records, *records),
+        layers=(*map(_table_record, rows, rows.values()), *best.records, *records),
         trials=trials,
         seconds=time.perf_counter() - began,
+        own_words=swaps.words if best.table else (),
         neighbours=neighbours,
         observed=(plan, original),
     )
@@ -109,6 +116,8 @@ def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowR
     records: list[LayerRecord] = []
     depth = deepest(attempts.encoders)
     for context in best.contexts:
+        if context.required.norm() <= NOTHING * context.gap.norm():
+            continue
         for name, weight in attempts.path.conditioned(context.inputs[0]):
             update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
             gap, required = (weight @ part.to(weight) for part in (context.gap, context.required))
@@ -117,6 +126,11 @@ def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowR
             updates[name] = update
             attempts.step()
     return updates, records
+
+
+def _table_record(name: str, update: RowUpdate) -> LayerRecord:
+    size = update.norm()
+    return LayerRecord(Side.TEXT_ENCODER, name, DEPTH, size, size, size, update.rank, 1.0, torch.eye(update.rank))
 
 
 def _stand_ins(path: TextPath) -> Weights:

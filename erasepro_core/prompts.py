@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle
+from itertools import chain, cycle
 
 from .concept import FIRST, PromptPair, Request, related_phrases
 from .neighbours import Neighbour, fitted, probed
@@ -31,6 +31,7 @@ class Prompts:
         sentences: int,
         long: bool = False,
     ):
+        self._request = request
         known = [request.templates(concept) for concept in request.concepts]
         few = unique(template for templates in known for template in templates[:sentences])
         many = unique(template for templates in known for template in templates)
@@ -57,6 +58,12 @@ class Prompts:
         """Those that are more than everyday prompts."""
         stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.neighbours]
         return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
+
+    def stays(self) -> list[str]:
+        """Every prompt and name that must not move."""
+        kinds = {concept.kind.name: concept.kind for concept in self._request.concepts}
+        named = self._request.without_targets(chain(*(kind.names for kind in kinds.values())))
+        return unique([*(prompt for prompt in self.all() if prompt not in set(self.targets)), *named])
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
         """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""

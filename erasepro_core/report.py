@@ -87,6 +87,8 @@ class Report:
         lines += [f"moved most, {name}: {_listed(moved)}" for name, moved in self.moved.items() if moved]
         lines += self.warnings()
         lines.append(f"residual at most {self.residual_max:.1e} in {len(self.residuals)} layers, {self._where()}")
+        if solution.own_words:
+            lines.append(f"tokens that become the anchor's: {', '.join(solution.own_words)}")
         size = solution.updates.nbytes() / 1e6
         lines.append(f"{size:.2f} MB, solved in {solution.seconds:.1f} s")
         lines.append(f"digest {self.digest}")
@@ -106,7 +108,8 @@ class Report:
 
     def _where(self) -> str:
         depths = {record.depth for record in self.solution.layers}
-        return f"from depth {min(depths)} to {max(depths)}"
+        first = f"depth {min(depths)}" if min(depths) >= 0 else "the table of tokens"
+        return f"from {first} to depth {max(depths)}" if max(depths) >= 0 else "the table of tokens alone"
 
     def table(self) -> str:
         """One line a layer, as Markdown."""
@@ -137,6 +140,7 @@ class Report:
             "checksum": solution.updates.checksum(),
             "bytes": solution.updates.nbytes(),
             "start": solution.start,
+            "own_words": list(solution.own_words),
             "trials": [asdict(trial) for trial in solution.trials],
             "leak": {
                 "training": list(self.leak_training),
@@ -167,7 +171,8 @@ def digest_of(solution: Solution, fingerprints: Mapping[str, Sequence[float]]) -
     everything that decides the contents but the order in which a machine adds up (docs/decisions/0022).
     """
     asked = [_asked(solution.request), solution.options.as_dict(), solution.updates.family, dict(fingerprints)]
-    text = json.dumps([*asked, solution.start, PACK_VERSION], sort_keys=True)
+    chosen = [solution.start, list(solution.own_words)] if solution.own_words else [solution.start]
+    text = json.dumps([*asked, *chosen, PACK_VERSION], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

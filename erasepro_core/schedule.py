@@ -34,6 +34,11 @@ class Schedule(str, Enum):
         """Whether deeper layers see what shallower ones became."""
         return self is not Schedule.JOINT
 
+    @property
+    def reaches_tables(self) -> bool:
+        """Whether the tables of token embeddings may change: they are shallower than any block."""
+        return self is Schedule.PROGRESSIVE
+
     def starts(self, encoders: Sequence[Encoder], without_encoders: bool) -> list[int]:
         """Start depths to try; the depth of the deepest encoder leaves the text encoders alone.
 

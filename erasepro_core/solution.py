@@ -55,6 +55,8 @@ class Trial:
     drift: float
     """Mean over the group of prompts that moved most: preserves, related phrases, neighbours, anchors, neutral
     prompts."""
+    table: bool = False
+    """Whether the tables of token embeddings change before."""
 
     @property
     def score(self) -> float:
@@ -76,6 +78,8 @@ class Solution:
     trials: tuple[Trial, ...]
     seconds: float
     """How long the solve took."""
+    own_words: tuple[str, ...] = ()
+    """What the tokens say whose rows change in the tables of token embeddings."""
     neighbours: tuple[Neighbour, ...] = ()
     """Names that must not move; not in a file."""
     observed: tuple[Plan, Original] | None = field(default=None, repr=False, compare=False)

@@ -21,8 +21,8 @@ class Stays:
     basis: Tensor
     """Q, `[d_in, exact]`: orthonormal, the directions that cannot move at all."""
     sample: Tensor | None
-    """A, `[d_in, m]`: columns whose outer products sum to the second moment M on the directions that Q leaves free, but
-    for the floor; None where there are d_in of them or more."""
+    """A, `[d_in, m]` float32: columns whose outer products sum to the second moment M on the directions that Q leaves
+    free, but for the floor; None where there are d_in of them or more."""
     floor: float
     """What is added to every eigenvalue of M; 1 where nothing was seen, and M is the identity."""
     cholesky: Tensor
@@ -68,9 +68,9 @@ class Stays:
 
     def divided(self, free: Tensor) -> Tensor:
         """M^-1 applied to columns that lie in the free directions, through the smaller of the two sides (Woodbury)."""
-        A = self.sample
-        if A is None:
+        if self.sample is None:
             return self.free(torch.cholesky_solve(free, self.cholesky))
+        A = self.sample.to(free)
         return (free - A @ torch.cholesky_solve(A.T @ free, self.cholesky)) / self.floor
 
 
@@ -105,6 +105,7 @@ def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
 def _sample(Q: Tensor, neutral: Tensor | None, weighted: Tensor | None, weight: float) -> Tensor:
     """Columns whose outer products sum to the second moment on the free directions, `[d, m + q]`."""
     parts = [(neutral, 1.0), (weighted, weight)]
-    columns = [wide(c) * (w / c.shape[1]) ** 0.5 for c, w in parts if c is not None and c.shape[1]]
-    A = torch.cat(columns, dim=1) if columns else Q[:, :0]
+    columns = [c.float() * (w / c.shape[1]) ** 0.5 for c, w in parts if c is not None and c.shape[1]]
+    A = torch.cat(columns, dim=1) if columns else Q[:, :0].float()
+    Q = Q.to(A)
     return A - Q @ (Q.T @ A)

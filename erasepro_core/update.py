@@ -40,7 +40,50 @@ class LowRankUpdate:
 
     def nbytes(self) -> int:
         """Size of the two factors."""
-        return sum(factor.numel() * factor.element_size() for factor in (self.left, self.right))
+        return sum(factor.numel() * factor.element_size() for factor in self.factors())
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """What it is made of."""
+        return self.left, self.right
+
+
+@dataclass(frozen=True)
+class RowUpdate:
+    """The update of a table of token embeddings: a few of its rows become other rows of it."""
+
+    rows: Tensor
+    """`[n]` int64: the rows that change."""
+    right: Tensor
+    """`[n, d]`: what is added to each."""
+    height: int
+    """How many rows the table has."""
+    sources: tuple[int, ...] = ()
+    """The rows that they become; not in a file."""
+
+    @property
+    def rank(self) -> int:
+        """Number of rows that change."""
+        return len(self.rows)
+
+    @property
+    def left(self) -> Tensor:
+        """`[height, n]`: a one in every column, so that `left @ right` is the update; made when it is asked for."""
+        return torch.zeros(self.height, self.rank).index_put_((self.rows, torch.arange(self.rank)), torch.tensor(1.0))
+
+    def norm(self) -> float:
+        """Frobenius norm."""
+        return float(self.right.double().norm())
+
+    def nbytes(self) -> int:
+        """Size of what is kept."""
+        return sum(part.numel() * part.element_size() for part in (self.rows, self.right))
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """What it is made of."""
+        return self.rows, self.right
+
+
+Update = LowRankUpdate | RowUpdate
 
 
 @dataclass(frozen=True)
@@ -49,7 +92,7 @@ class UpdateSet:
 
     family: str
     """Name of the model family that the layer names belong to."""
-    text_encoder: Mapping[str, LowRankUpdate]
+    text_encoder: Mapping[str, Update]
     """Update by layer name, inside the text encoder."""
     diffusion_model: Mapping[str, LowRankUpdate]
     """Update by layer name, inside the diffusion model."""
@@ -58,7 +101,7 @@ class UpdateSet:
         """Size of all factors."""
         return sum(update.nbytes() for part in self.parts() for update in part.values())
 
-    def parts(self) -> tuple[Mapping[str, LowRankUpdate], Mapping[str, LowRankUpdate]]:
+    def parts(self) -> tuple[Mapping[str, Update], Mapping[str, LowRankUpdate]]:
         """Both mappings."""
         return self.text_encoder, self.diffusion_model
 
@@ -68,7 +111,7 @@ class UpdateSet:
         for side, part in enumerate(self.parts()):
             for name, update in sorted(part.items()):
                 sha.update(f"{side}:{name}:{update.rank}".encode())
-                for factor in (update.left, update.right):
+                for factor in update.factors():
                     sha.update(factor.cpu().float().contiguous().numpy().tobytes())
         return sha.hexdigest()[:16]
 

@@ -20,6 +20,7 @@ from .probes import unlisted_probes
 from .report import NOT_ERASED, Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
+from .update import RowUpdate
 
 NAMED = ("preserves", "related", "neighbours")
 """Groups of prompts that are about names."""
@@ -51,7 +52,8 @@ def verify(
     solution = replace(solution, observed=None)
     after = _after(solution, edited, plan)
     weights = weight_pairs(original, edited)
-    residuals = _encoder_residuals(solution, before, after)
+    residuals = _table_residuals(solution, original, edited)
+    residuals |= _encoder_residuals(solution, before, after)
     residuals |= _conditioned_residuals(solution, original, before, after, weights)
     encoded = before.encoded, after.encoded
 
@@ -123,6 +125,19 @@ def _after(solution: Solution, path: TextPath, plan: Plan) -> _After:
     seen = observe(path, plan, _updated(solution, path), plan.parts(edited=True))
     layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
     return _After(seen.encoded, layers, inputs)
+
+
+def _table_residuals(solution: Solution, original: TextPath, edited: TextPath) -> dict[str, Residual]:
+    residuals = {}
+    for encoder in original.encoders:
+        update = solution.updates.text_encoder.get(encoder.table or "")
+        if isinstance(update, RowUpdate):
+            targets, anchors = update.rows.tolist(), update.sources
+            wanted, before = original.embeddings(encoder, anchors), original.embeddings(encoder, targets)
+            left, gap = wanted - edited.embeddings(encoder, targets), wanted - before
+            share = float(left.norm() / gap.norm())
+            residuals[str(encoder.table)] = Residual(share, share)
+    return residuals
 
 
 def _encoder_residuals(solution: Solution, before: Original, after: _After) -> dict[str, Residual]:

@@ -40,6 +40,8 @@ class Encoder:
     """Whether anything reads what stands behind the end token."""
     causal: bool = True
     """Whether a token depends on those before it alone. Else nothing of a row stays unless all of it does."""
+    table: str | None = None
+    """Its table of token embeddings; None where it has none that is its own."""
     sampled: bool = False
     """Whether a few padding tokens of the empty prompt stand for all of them (docs/decisions/0010)."""
 

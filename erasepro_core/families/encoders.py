@@ -7,6 +7,8 @@ from collections.abc import Collection
 
 from .base import Encoder, EncoderBlock
 
+_TABLES = (".embeddings.token_embedding", ".shared", ".embeddings.word_embeddings", ".embed_tokens")
+
 
 def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, sampled: bool = False) -> Encoder:
     """A CLIP: causal, a table of positions, pre-norm blocks."""
@@ -23,6 +25,7 @@ def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, samp
         absolute=True,
         padding=padding,
         sampled=sampled,
+        table=_table(keys, f"{name}.transformer.text_model.embeddings.token_embedding"),
     )
 
 
@@ -40,6 +43,7 @@ def t5_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> Enc
         ),
         padding=padding,
         causal=False,
+        table=_table(keys, f"{name}.transformer.shared"),
     )
 
 
@@ -58,6 +62,7 @@ def bert_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> E
         absolute=True,
         padding=padding,
         causal=False,
+        table=_table(keys, f"{name}.transformer.bert.embeddings.word_embeddings"),
     )
 
 
@@ -80,7 +85,18 @@ def llm_encoder(keys: Collection[str], name: str) -> Encoder:
             output="mlp.down_proj",
             stream=None if normed else "post_attention_layernorm",
         ),
+        table=_table(keys, f"{name}.transformer.model.embed_tokens"),
     )
+
+
+def is_table(layer: str) -> bool:
+    """Whether a layer of a text encoder is a table of token embeddings."""
+    return layer.endswith(_TABLES)
+
+
+def _table(keys: Collection[str], layer: str) -> str | None:
+    """The layer, if it is there."""
+    return layer if f"{layer}.weight" in keys else None
 
 
 def _blocks(

@@ -85,6 +85,12 @@ class HostPath:
         outputs = {name: output[: len(rows)] for name, output in outputs.items()}
         return {text_input.name: self._features(text_input, outputs) for text_input in self.inputs}
 
+    def embeddings(self, encoder: Encoder, tokens: Sequence[int]) -> Tensor:
+        return effective_weight(self.clip.patcher, f"{encoder.table}.weight")[list(tokens)]
+
+    def table_height(self, encoder: Encoder) -> int:
+        return cast(Any, self.module(str(encoder.table))).num_embeddings
+
     def module(self, name: str) -> nn.Module:
         return self.clip.cond_stage_model.get_submodule(name)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy.weight_adapter import LoRAAdapter
 
-from ...erasepro_core import LowRankUpdate, UpdateSet
+from ...erasepro_core import UpdateSet
+from ...erasepro_core.update import RowUpdate, Update
 from .live_path import HostPath
 from .weights import fits
 
@@ -67,12 +69,15 @@ def _refuse_other_family(model: ModelPatcher, clip: CLIP, updates: UpdateSet) ->
         )
 
 
-def _patch(patcher: ModelPatcher, updates: Mapping[str, LowRankUpdate], strength: float) -> None:
+def _patch(patcher: ModelPatcher, updates: Mapping[str, Update], strength: float) -> None:
     """Adds the updates to a clone as patches."""
-    patches = {
-        f"{name}.weight": LoRAAdapter(set(), (update.left, update.right, None, None, None, None))
-        for name, update in updates.items()
-    }
+    patches: dict[Any, Any] = {}
+    for name, update in updates.items():
+        if isinstance(update, RowUpdate):  # one patch a row, so that no other row is touched
+            rows = zip(update.rows.tolist(), update.right, strict=True)
+            patches |= {(f"{name}.weight", (0, row, 1)): ("diff", (change[None],)) for row, change in rows}
+        else:
+            patches[f"{name}.weight"] = LoRAAdapter(set(), (update.left, update.right, None, None, None, None))
     taken = patcher.add_patches(patches, strength)
     if len(taken) != len(patches):
         raise ApplyError(f"the host took {len(taken)} of {len(patches)} updates, so nothing was applied.")

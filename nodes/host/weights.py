@@ -17,8 +17,9 @@ from comfy.quant_ops import QuantizedTensor
 from comfy.sd import CLIP
 from torch import Tensor, nn
 
-from ...erasepro_core import LowRankUpdate, UpdateSet
+from ...erasepro_core import UpdateSet
 from ...erasepro_core.sketch import fingerprint
+from ...erasepro_core.update import RowUpdate, Update
 
 LAYOUTS = "TensorCoreFP8Layout", "TensorCoreFP8E4M3Layout", "TensorCoreFP8E5M2Layout"
 """Of the host's quantised tensors, those whose layers are known to round a weight as their setter does."""
@@ -123,17 +124,20 @@ def _unreadable(layer: nn.Module) -> str | None:
     return f"a {type(weight).__name__} of {weight.dtype} {list(weight.shape)}"
 
 
-def fits(root: nn.Module, name: str, update: LowRankUpdate) -> bool:
+def fits(root: nn.Module, name: str, update: Update) -> bool:
     """Whether a model has a layer of this name with the shape of this update."""
     try:
         layer = root.get_submodule(name)
     except AttributeError:
         return False
-    return layer_shape(layer) == (update.left.shape[0], update.right.shape[1])
+    height = update.height if isinstance(update, RowUpdate) else update.left.shape[0]
+    return layer_shape(layer) == (height, update.right.shape[1])
 
 
 def layer_shape(layer: nn.Module) -> tuple[int | None, int | None]:
-    """Outputs and inputs of a linear; packed weights have other shapes, so the weight itself does not tell."""
+    """Outputs and inputs of a linear, or rows and width of a table; packed weights have other shapes."""
+    if isinstance(layer, nn.Embedding):
+        return layer.num_embeddings, layer.embedding_dim
     return getattr(layer, "out_features", None), getattr(layer, "in_features", None)
 
 
@@ -141,8 +145,13 @@ def fingerprints(model: ModelPatcher, clip: CLIP, updates: UpdateSet) -> dict[st
     """Of the weights that updates change, as they are in a model; layers that the model lacks are left out."""
     sides = (clip.patcher, updates.text_encoder), (model, updates.diffusion_model)
     return {
-        name: fingerprint(effective_weight(patcher, f"{name}.weight"))
+        name: fingerprint(_changed(effective_weight(patcher, f"{name}.weight"), update))
         for patcher, part in sides
         for name, update in part.items()
         if fits(patcher.model, name, update)
     }
+
+
+def _changed(weight: Tensor, update: Update) -> Tensor:
+    """What a fingerprint is taken of: the whole weight, or of a table the rows that change."""
+    return weight[update.rows.to(weight.device)] if isinstance(update, RowUpdate) else weight
