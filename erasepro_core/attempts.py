@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .capture import CapturedLayer, Columns, captured, edited, take
-from .encoded import encode_prompts
+from .encoded import Encoded, encode_prompts
 from .families import Encoder, TextInput
 from .measure import Weights, drift, leak
 from .methods import Solver
@@ -83,7 +83,7 @@ class Attempts:
     solvers: dict[str, Solver] = field(default_factory=dict)
     """By what reads the features that must not move; prepared once for all start depths."""
 
-    def best_of(self, starts: Sequence[int]) -> tuple[Attempt, tuple[Trial, ...]]:
+    def best_of(self, starts: Sequence[int]) -> tuple[Attempt, Trial, tuple[Trial, ...]]:
         """Tries the start depths on few sentences, and solves from the best of them on all.
 
         From a start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than
@@ -96,9 +96,9 @@ class Attempts:
             self._try([alone, *(start for start in starts if start != alone)], tried, table=True, few=few)
         if not tried or _best(tried)[0].score > ENOUGH:
             self._try(starts, tried, table=False, few=few)
-        best = _best(tried)[1]
+        trial, best = _best(tried)
         again = self.attempt(best.start, table=best.table) if few else best
-        return again, tuple(trial for trial, _ in tried)
+        return again, trial, tuple(trial for trial, _ in tried)
 
     def _try(self, starts: Sequence[int], tried: list[tuple[Trial, Attempt]], *, table: bool, few: bool) -> None:
         """Adds a trial of each start depth, as long as there is something to gain."""
@@ -142,17 +142,37 @@ class Attempts:
         return self.solvers[key]
 
     def _trial(self, attempt: Attempt) -> Trial:
-        """Leak and drift on some of the prompts that they are measured on."""
-        pairs, groups = _some(self.plan.unseen), [_some(list(group)) for group in self.plan.groups.values()]
+        changed = {i.name: context.update for context in attempt.contexts for i in context.inputs}
+        path, how = self.path_of(attempt.table), (self.weights, attempt.start)
         with edited({self.path.module(name): update for name, update in attempt.updates.items()}):
-            after = encode_prompts(
-                self.path_of(attempt.table), [*(pair.target_prompt for pair in pairs), *chain(*groups)]
-            )
-        after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
-        before, weights = self.original.encoded, self.weights
-        left = float(leak(pairs, before, after, weights, self.plan.prefixes).mean())
-        moved = max(float(drift(group, before, after, weights).mean()) for group in groups)
-        return Trial(attempt.start, left, moved, attempt.table)
+            return judged(self.plan, self.original.encoded, path, *how, changed, table=attempt.table)
+
+
+def judged(
+    plan: Plan,
+    before: Encoded,
+    path: TextPath,
+    weights: Weights,
+    start: int,
+    changed: Mapping[str, LowRankUpdate] | None = None,
+    *,
+    table: bool = True,
+) -> Trial:
+    """Leak and drift of a start on some of the prompts that they are measured on.
+
+    Args:
+        before: the prompts in the original model.
+        path: the model with the updates of its text encoders.
+        weights: one for all that read an input.
+        start: the start depth.
+        changed: what updates add to the features of inputs, by input.
+        table: whether the tables change.
+    """
+    pairs, groups = _some(plan.unseen), [_some(list(group)) for group in plan.groups.values()]
+    after = encode_prompts(path, [*(pair.target_prompt for pair in pairs), *chain(*groups)]).changed(changed or {})
+    left = float(leak(pairs, before, after, weights, plan.prefixes).mean())
+    moved = max(float(drift(group, before, after, weights).mean()) for group in groups)
+    return Trial(start, left, moved, table)
 
 
 def _best(tried: Sequence[tuple[Trial, Attempt]]) -> tuple[Trial, Attempt]:

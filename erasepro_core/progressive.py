@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
-from .attempts import Attempt, Attempts, recorded
+from .attempts import ENOUGH, Attempt, Attempts, judged, recorded
 from .concept import Request
-from .families import POOLED, TextInput
+from .encoded import encode_prompts
+from .families import POOLED, Encoder, TextInput
 from .measure import WeightPair, Weights, stand_in_weight
 from .methods import Where
 from .neighbours import find_neighbours
 from .options import Options
-from .original import observe
+from .original import Original, observe
 from .path import TextPath
-from .plan import make_plan
+from .plan import Plan, make_plan
 from .schedule import deepest, layers_from
-from .solution import LayerRecord, Side, Solution
-from .table import DEPTH, Swaps, own_tokens
+from .solution import LayerRecord, Side, Solution, Trial
+from .table import DEPTH, SwappedPath, Swaps, own_tokens
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
 Tick = Callable[[int, int], None]
@@ -51,32 +53,75 @@ def solve_request(
     began = time.perf_counter()
     neighbours = find_neighbours(request, path)
     plan = make_plan(request, options, path, neighbours)
-    where = options.method.where(options.where)
-    encoders = list(path.encoders) if where is not Where.CROSS_ATTENTION else []
-    groups = _edited_inputs(path, options) if where is not Where.TEXT_ENCODER else []
+    encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
+    tables = bool(encoders) and options.schedule.reaches_tables and options.method.tables
+    swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
+    weights = _stand_ins(path)
+    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders)) if swaps else None
+    found = found or _in_the_layers(path, plan, options, encoders, swaps, weights, tick)
+    return Solution(
+        updates=found.updates,
+        request=request,
+        options=options,
+        start=found.start,
+        layers=found.layers,
+        trials=found.trials,
+        seconds=time.perf_counter() - began,
+        own_words=swaps.words if found.trial.table else (),
+        neighbours=neighbours,
+        observed=(plan, found.original),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Updates, and how they came about."""
+
+    updates: UpdateSet
+    layers: tuple[LayerRecord, ...]
+    trial: Trial
+    """The start that was chosen."""
+    trials: tuple[Trial, ...]
+    original: Original
+
+    @property
+    def start(self) -> int:
+        return self.trial.start
+
+
+def _in_the_tables(path: TextPath, plan: Plan, swaps: Swaps, weights: Weights, depth: int) -> _Found | None:
+    """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
+    before = encode_prompts(path, plan.compared)
+    trial = judged(plan, before, SwappedPath(path, swaps), weights, depth)
+    if trial.score > ENOUGH:
+        return None
+    rows = swaps.updates(path)
+    layers = tuple(map(_table_record, rows, rows.values()))
+    return _Found(UpdateSet(path.family.name, rows, {}), layers, trial, (trial,), Original(before, {}, {}, {}))
+
+
+def _in_the_layers(
+    path: TextPath,
+    plan: Plan,
+    options: Options,
+    encoders: list[Encoder],
+    swaps: Swaps,
+    weights: Weights,
+    tick: Tick,
+) -> _Found:
+    """The updates of the best start, in the tables too or in the layers alone."""
+    groups = _edited_inputs(path, options) if options.method.where(options.where) is not Where.TEXT_ENCODER else []
     starts = options.schedule.starts(encoders, without_encoders=bool(groups))
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
     parts = plan.parts()
     step = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
     original = observe(path, plan, list(layers.values()), parts, step)
-    tables = encoders and options.schedule.reaches_tables and options.method.tables
-    swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
-    attempts = Attempts(path, plan, options, encoders, groups, original, _stand_ins(path), step, swaps)
-    best, trials = attempts.best_of(starts)
+    attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
+    best, trial, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     rows = swaps.updates(path) if best.table else {}
-    return Solution(
-        updates=UpdateSet(path.family.name, {**rows, **best.updates}, conditioned),
-        request=request,
-        options=options,
-        start=best.start,
-        layers=(*map(_table_record, rows, rows.values()), *best.records, *records),
-        trials=trials,
-        seconds=time.perf_counter() - began,
-        own_words=swaps.words if best.table else (),
-        neighbours=neighbours,
-        observed=(plan, original),
-    )
+    updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
+    return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
 
 
 def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 
 from .align import TokenRow, common
-from .concept import Request
+from .concept import Concept, Request, unlisted_forms
 from .path import Features, Rows, TextPath
 from .update import RowUpdate
 
@@ -87,9 +87,8 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
     found: dict[str, dict[int, set[int]]] = {name: {} for name in used}
     words: dict[str, None] = {}
     for concept in request.concepts:
-        anchor = concept.anchor.split()
-        for name in concept.names:
-            for encoder, word, target, instead in _answers(path, name.split(), anchor):
+        for name, anchor in _forms(concept):
+            for encoder, word, target, instead in _answers(path, name.split(), anchor.split()):
                 if encoder in used and target not in used[encoder] and target != instead:
                     found[encoder].setdefault(target, set()).add(instead)
                     words[word] = None
@@ -97,6 +96,15 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
         name: {t: anchors.pop() for t, anchors in each.items() if len(anchors) == 1} for name, each in found.items()
     }
     return Swaps(clear, tuple(words))
+
+
+def _forms(concept: Concept) -> Iterator[tuple[str, str]]:
+    """Each name and, where it is a common noun, its other number, with the anchor in the same form."""
+    for name in concept.names:
+        yield name, concept.anchor
+    if concept.anchor and not concept.kind.proper_names:
+        for form in unlisted_forms(concept).values():
+            yield form, concept.kind.unlisted_form(concept.anchor)
 
 
 def _answers(path: TextPath, name: Sequence[str], anchor: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
