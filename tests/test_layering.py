@@ -16,6 +16,7 @@ ORDER = (
     ("files", "plots"),
     ("entries",),
     ("verify", "audit"),
+    ("failures",),
     ("report", "probes", "progressive"),
     ("checks", "solution"),
     ("sketch", "plan"),
@@ -27,7 +28,7 @@ ORDER = (
     ("path",),
     ("concept_text",),
     ("families", "neutral", "concept", "container"),
-    ("solve", "align", "capture", "kinds", "plain"),
+    ("solve", "align", "capture", "conflicts", "kinds", "plain"),
     ("update", "phrase", "texts"),
 )
 """Layers of the core from left to right; files of one layer do not import each other."""

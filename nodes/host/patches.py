@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
+import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy.weight_adapter import LoRAAdapter
@@ -30,6 +31,7 @@ def with_erasure(model: ModelPatcher, clip: CLIP, updates: UpdateSet, strength: 
         return model, clip
     _refuse_other_layers(model, clip, updates)
     _refuse_other_family(model, clip, updates)
+    _refuse_twice((model, clip.patcher), updates, strength)
     edited_model, edited_clip = model.clone(), clip.clone()
     _patch(edited_model, updates.diffusion_model, strength)
     _patch(edited_clip.patcher, updates.text_encoder, strength)
@@ -65,6 +67,30 @@ def _refuse_other_family(model: ModelPatcher, clip: CLIP, updates: UpdateSet) ->
             f"this erasure was made for a model of the family {updates.family}; this MODEL and CLIP are {family}, so "
             "nothing was applied. Solve again on this model, or connect the model it was made for."
         )
+
+
+def _refuse_twice(patchers: tuple[ModelPatcher, ModelPatcher], updates: UpdateSet, strength: float) -> None:
+    """Raises ApplyError if the same erasure is there already, so that both together would overshoot the anchor."""
+    parts = zip(patchers, (updates.diffusion_model, updates.text_encoder), strict=True)
+    carried = (_strength_of(patcher, name, update) for patcher, part in parts for name, update in part.items())
+    applied = max(carried, default=0.0)
+    if applied + strength > 1 + 1e-6:
+        raise ApplyError(
+            f"this MODEL or CLIP carries the same erasure already, with strength {applied:g}; another {strength:g} "
+            "would correct more than all of it, so nothing was applied. Remove one of the two Apply Erasure nodes, or "
+            "connect MODEL and CLIP from before the first."
+        )
+
+
+def _strength_of(patcher: ModelPatcher, name: str, update: LowRankUpdate) -> float:
+    """How strongly a patcher carries an update; 0 if it does not."""
+    patches = patcher.patches.get(f"{name}.weight", ())
+    return sum(patch[0] for patch in patches if isinstance(patch[1], LoRAAdapter) and _same(patch[1], update))
+
+
+def _same(adapter: LoRAAdapter, update: LowRankUpdate) -> bool:
+    up, down = adapter.weights[:2]
+    return torch.equal(up.cpu(), update.left.cpu()) and torch.equal(down.cpu(), update.right.cpu())
 
 
 def _patch(patcher: ModelPatcher, updates: Mapping[str, LowRankUpdate], strength: float) -> None:
