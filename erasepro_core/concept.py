@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from .conflicts import Conflicts
 from .kinds import KINDS, Kind
 from .phrase import any_of, key
 
@@ -162,10 +163,10 @@ class Request:
 
 def checked(request: Request) -> Request:
     """The request itself; raises ConceptError when it asks for two things that cannot both be."""
-    anchor_of: dict[str, str] = {}
-    preserved = {key(preserve) for preserve in request.preserves}
+    conflicts = Conflicts(request.preserves)
     for concept in request.concepts:
-        agree(concept, anchor_of, preserved)
+        if reason := conflicts.add(concept):
+            raise ConceptError(reason)
     return request
 
 
@@ -181,17 +182,3 @@ def unlisted_forms(concept: Concept) -> dict[str, str]:
     known = {name.casefold() for name in (*concept.names, concept.anchor)}
     forms = {name: concept.kind.unlisted_form(name) for name in concept.names}
     return {name: form for name, form in forms.items() if form.casefold() not in known}
-
-
-def agree(concept: Concept, anchor_of: dict[str, str], preserved: set[str]) -> None:
-    """Notes the anchor of each name; raises ConceptError when a name has another one already, or is preserved."""
-    for name in concept.names:
-        known = anchor_of.setdefault(key(name), concept.anchor)
-        if key(known) != key(concept.anchor):
-            raise ConceptError(
-                f"{name!r} is asked to become both {known!r} and {concept.anchor!r}. Keep one of the two lines."
-            )
-        if key(name) in preserved:
-            raise ConceptError(
-                f"{name!r} stands in the concepts to erase and in the preserves. Remove it from one of them."
-            )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .concept import ARROW, Concept, ConceptError, Request, agree, checked, kind_named
+from .concept import ARROW, Concept, ConceptError, Request, checked, kind_named
+from .conflicts import Conflicts
 from .kinds import Kind
 from .phrase import clean, key
 
@@ -58,14 +59,15 @@ def line_errors(text: str, kind: str, preserve: str = "") -> dict[int, str]:
     `parse_request` stops at the first error; whoever is still typing wants to see them all.
     """
     of_kind = kind_named(kind)
-    anchor_of: dict[str, str] = {}
-    preserved = {key(line) for _, line in _lines(preserve)}
+    conflicts = Conflicts(line for _, line in _lines(preserve))
     errors: dict[int, str] = {}
     for number, line in _lines(text):
         try:
-            agree(_parse_line(number, line, of_kind), anchor_of, preserved)
+            reason = conflicts.add(_parse_line(number, line, of_kind))
         except ConceptError as error:
-            errors[number] = str(error).removeprefix(f"line {number}: ")
+            reason = str(error).removeprefix(f"line {number}: ")
+        if reason:
+            errors[number] = reason
     return errors
 
 

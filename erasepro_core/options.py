@@ -29,6 +29,9 @@ class Options:
     tolerance: float = 0.1
     """A direction is corrected while everyday prompts move by less than this share of what is corrected."""
     method: Method = METHODS[0]
+    thorough: bool = False
+    """Whether layers are solved as well where the tables of token embeddings do all of it: against what goes round
+    the tables, such as a textual inversion."""
 
     @property
     def must_erase(self) -> bool:
@@ -68,8 +71,12 @@ def _choice(name: str, kind: type, value: Any) -> Any:
         if value not in choices:
             raise OptionError(f"its option {name} is {str(value)[:40]!r}; expected one of {', '.join(choices)}.")
         return choices[value]
-    if not isinstance(value, (kind, int)) or isinstance(value, bool):
-        raise OptionError(f"its option {name} is {str(value)[:40]!r}; expected a number.")
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is bool or not isinstance(value, (kind, int)) or isinstance(value, bool):
+        raise OptionError(
+            f"its option {name} is {str(value)[:40]!r}; expected {'true or false' if kind is bool else 'a number'}."
+        )
     return kind(value)
 
 

@@ -57,7 +57,8 @@ def solve_request(
     tables = bool(encoders) and options.schedule.reaches_tables and options.method.tables
     swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
     weights = _stand_ins(path)
-    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders)) if swaps else None
+    alone = swaps and not options.thorough
+    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders)) if alone else None
     found = found or _in_the_layers(path, plan, options, encoders, swaps, weights, tick)
     return Solution(
         updates=found.updates,
@@ -67,7 +68,7 @@ def solve_request(
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
-        own_words=swaps.words if found.trial.table else (),
+        own_words=swaps.words if found.trial.table or options.thorough else (),
         neighbours=neighbours,
         observed=(plan, found.original),
     )
@@ -91,11 +92,11 @@ class _Found:
 
 def _in_the_tables(path: TextPath, plan: Plan, swaps: Swaps, weights: Weights, depth: int) -> _Found | None:
     """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
+    rows = swaps.updates(path)
     before = encode_prompts(path, plan.compared)
     trial = judged(plan, before, SwappedPath(path, swaps), weights, depth)
-    if trial.score > ENOUGH:
+    if trial.score > ENOUGH or not rows:
         return None
-    rows = swaps.updates(path)
     layers = tuple(map(_table_record, rows, rows.values()))
     return _Found(UpdateSet(path.family.name, rows, {}), layers, trial, (trial,), Original(before, {}, {}, {}))
 
@@ -116,10 +117,11 @@ def _in_the_layers(
     parts = plan.parts()
     step = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
     original = observe(path, plan, list(layers.values()), parts, step)
-    attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
+    before = Swaps({}, ()) if options.thorough else swaps  # then layers are solved on the features of today's tables
+    attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, before)
     best, trial, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
-    rows = swaps.updates(path) if best.table else {}
+    rows = swaps.updates(path) if best.table or options.thorough else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
 

@@ -36,15 +36,17 @@ class Swaps:
         return any(self.tokens.values())
 
     def updates(self, path: TextPath) -> dict[str, RowUpdate]:
-        """The updates of the tables of a model, by layer name."""
+        """The updates of the tables of a model, by layer name; rows that are equal already are left out."""
         found = {}
         for encoder in path.encoders:
             tokens = self.tokens.get(encoder.name)
             if tokens and encoder.table:
-                targets, anchors = list(tokens), list(tokens.values())
-                change = path.embeddings(encoder, anchors) - path.embeddings(encoder, targets)
-                height = path.table_height(encoder)
-                found[encoder.table] = RowUpdate(torch.tensor(targets), change.cpu(), height, tuple(anchors))
+                targets, anchors = torch.tensor(list(tokens)), torch.tensor(list(tokens.values()))
+                change = path.embeddings(encoder, anchors.tolist()) - path.embeddings(encoder, targets.tolist())
+                new = change.cpu().any(1)
+                if new.any():
+                    sources, height = tuple(anchors[new].tolist()), path.table_height(encoder)
+                    found[encoder.table] = RowUpdate(targets[new], change.cpu()[new], height, sources)
         return found
 
 

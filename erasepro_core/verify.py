@@ -12,12 +12,13 @@ from torch import Tensor
 from .checks import make_checks
 from .concept import PromptPair
 from .encoded import Encoded, encode_prompts, matched
+from .failures import why_not_erased
 from .measure import Weights, drift, leak, weight_pairs
 from .original import Original, observe
 from .path import TextPath
 from .plan import Plan, make_plan
 from .probes import unlisted_probes
-from .report import NOT_ERASED, Report, Residual, digest_of
+from .report import Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
 from .update import RowUpdate
@@ -90,13 +91,8 @@ def _most(names: Mapping[str, str], moved: Mapping[str, float]) -> tuple[tuple[s
 
 def require_erased(report: Report) -> None:
     """Raises NotErasedError for a concept that is left in place, with options that must erase it."""
-    left = report.not_erased()
-    if left and report.solution.options.must_erase:
-        raise NotErasedError(
-            f"not erased: {'; '.join(left)} (leak {max(report.leak_training):.2f}, expected at most {NOT_ERASED}). "
-            "What is preserved leaves no room for it. Preserve less, set preserve to weighted, or choose an anchor "
-            "that is closer to the target."
-        )
+    if report.not_erased() and report.solution.options.must_erase:
+        raise NotErasedError(why_not_erased(report))
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Solve(io.ComfyNode):
         templates: int,
         tolerance: float,
         method: str,
+        thorough: bool = False,
     ) -> io.NodeOutput:
         options = Options.named(
             where=where,
@@ -54,6 +55,7 @@ class Solve(io.ComfyNode):
             templates=templates,
             tolerance=tolerance,
             method=method,
+            thorough=thorough,
         )
         report = solve_and_check(model, clip, concepts, options)
         return io.NodeOutput(report, ui=report_panel(report))
@@ -76,6 +78,14 @@ def _inputs() -> list[io.Input]:
             default=_DEFAULT["method"],
             tooltip="ErasePro; or UCE for comparison, as published or with templates and the end token. UCE changes "
             "only cross-attention, in one step, whatever is chosen for where and schedule.",
+        ),
+        io.Boolean.Input(
+            "thorough",
+            default=_DEFAULT["thorough"],
+            optional=True,
+            tooltip="Off: where it is enough to give the name's own tokens the meaning of the anchor, nothing else "
+            "changes. On: layers change as well, so that what does not use these tokens, such as a textual inversion, "
+            "meets them. This takes longer and moves other prompts a little.",
         ),
     ]
 

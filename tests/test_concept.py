@@ -69,6 +69,30 @@ def test_a_concept_cannot_be_erased_and_preserved():
         parse_request("cat -> bird\nDog -> bird", "object", "horse\ndog")
 
 
+@pytest.mark.parametrize(
+    ("text", "anchored", "erasing"),
+    [
+        ("circle -> square\nsquare -> star", "circle -> square", "square -> star"),  # a chain
+        ("square -> star\ncircle -> square", "circle -> square", "square -> star"),  # in any order
+        ("circle -> square\nsquare -> circle", "circle -> square", "square -> circle"),  # a swap
+        ("circle -> star\nsquare -> circle\nstar -> square", "square -> circle", "circle -> star"),  # a ring
+        ("circle -> square\nheart | Square -> star", "circle -> square", "heart | Square -> star"),  # an alias
+    ],
+)
+def test_an_anchor_that_another_line_erases_is_refused_by_both_lines(text, anchored, erasing):
+    says = f"is the anchor of '{anchored}', but '{erasing}' erases it. Name another anchor"
+    with pytest.raises(ConceptError, match=re.escape(says)):
+        parse_request(text, "object")
+    assert says in next(iter(line_errors(text, "object").values()))
+    with pytest.raises(ConceptError, match=re.escape(says)):
+        parse_request(anchored, "object").joined(parse_request(erasing, "object"))
+
+
+def test_lines_that_share_an_anchor_or_a_word_of_it_agree():
+    request = parse_request("cat -> dog\nhorse -> dog\nhouse dog -> goat\ndoghouse -> tent", "object")
+    assert len(request.concepts) == 4
+
+
 def test_every_bad_line_is_named_while_the_good_ones_stand():
     text = "cat -> dog\n# a comment\na ->\n\n-> b\nCAT -> bird\nhorse"
     errors = line_errors(text, "object", "Horse")

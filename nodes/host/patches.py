@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy.weight_adapter import LoRAAdapter
@@ -32,6 +33,7 @@ def with_erasure(model: ModelPatcher, clip: CLIP, updates: UpdateSet, strength: 
         return model, clip
     _refuse_other_layers(model, clip, updates)
     _refuse_other_family(model, clip, updates)
+    _refuse_twice((model, clip.patcher), updates, strength)
     edited_model, edited_clip = model.clone(), clip.clone()
     _patch(edited_model, updates.diffusion_model, strength)
     _patch(edited_clip.patcher, updates.text_encoder, strength)
@@ -67,6 +69,33 @@ def _refuse_other_family(model: ModelPatcher, clip: CLIP, updates: UpdateSet) ->
             f"this erasure was made for a model of the family {updates.family}; this MODEL and CLIP are {family}, so "
             "nothing was applied. Solve again on this model, or connect the model it was made for."
         )
+
+
+def _refuse_twice(patchers: tuple[ModelPatcher, ModelPatcher], updates: UpdateSet, strength: float) -> None:
+    """Raises ApplyError if the same erasure is there already, so that both together would overshoot the anchor."""
+    parts = zip(patchers, (updates.diffusion_model, updates.text_encoder), strict=True)
+    carried = (_strength_of(patcher, name, update) for patcher, part in parts for name, update in part.items())
+    applied = max(carried, default=0.0)
+    if applied + strength > 1 + 1e-6:
+        raise ApplyError(
+            f"this MODEL or CLIP carries the same erasure already, with strength {applied:g}; another {strength:g} "
+            "would correct more than all of it, so nothing was applied. Remove one of the two Apply Erasure nodes, or "
+            "connect MODEL and CLIP from before the first."
+        )
+
+
+def _strength_of(patcher: ModelPatcher, name: str, update: Update) -> float:
+    """How strongly a patcher carries an update; 0 if it does not."""
+    patches = patcher.patches.get(f"{name}.weight", ())
+    if isinstance(update, RowUpdate):
+        first = int(update.rows[0])
+        return sum(p[0] for p in patches if p[3] == (0, first, 1) and torch.equal(p[1][1][0][0].cpu(), update.right[0]))
+    return sum(patch[0] for patch in patches if isinstance(patch[1], LoRAAdapter) and _same(patch[1], update))
+
+
+def _same(adapter: LoRAAdapter, update: Update) -> bool:
+    up, down = adapter.weights[:2]
+    return torch.equal(up.cpu(), update.left.cpu()) and torch.equal(down.cpu(), update.right.cpu())
 
 
 def _patch(patcher: ModelPatcher, updates: Mapping[str, Update], strength: float) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from erasepro_core import Options
 from erasepro_core.audit import audit, guard
+from erasepro_core.verify import NotErasedError
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES
 from tests.host.lora import baked, merged, with_random_lora
@@ -66,6 +67,22 @@ def test_an_erasure_of_the_anchor_of_another_leaves_both_concepts_gone(host, min
     assert found.passed
     assert "'square', the anchor of 'circle', has another meaning in this model" in found.short()
     assert not audit(circle.solution.request, circle.checks, host.HostPath(*once), 0.3).remarks
+
+
+def test_the_same_erasure_twice_is_refused_unless_both_are_parts_of_one(host, mini, circle, left):
+    once = applied(host, mini[:2], circle)
+    with pytest.raises(host.ApplyError, match=r"carries the same erasure already, with strength 1; another 1 would"):
+        applied(host, once, circle)
+    half = host.with_erasure(*mini[:2], circle.solution.updates, 0.5)
+    both = host.with_erasure(*half, circle.solution.updates, 0.5)
+    assert left(circle, both) == pytest.approx(left(circle, once), abs=1e-4)
+    with pytest.raises(host.ApplyError, match=r"with strength 0\.5; another 0\.6 would"):
+        host.with_erasure(*half, circle.solution.updates, 0.6)
+
+
+def test_a_solve_on_a_model_from_which_it_is_erased_says_so(host, mini, solve, circle):
+    with pytest.raises(NotErasedError, match=r"'circle' and 'square' meant the same before .* It was erased from this"):
+        solve(applied(host, mini[:2], circle), CIRCLE)
 
 
 def test_a_lora_before_the_solve_is_part_of_what_is_solved(host, mini, solve, left):

@@ -24,25 +24,9 @@ class Tiny(nn.Module):
 
 
 def linear(kind: str, seed: int) -> Any:
-    """A layer of the host's own classes with a random weight, as it would be after loading."""
-    import comfy.ops
-    from comfy.quant_ops import QuantizedTensor
+    from tests.host import precisions
 
-    weight = 0.3 * normal(OUTPUTS, INPUTS, seed=seed)
-    if kind == "quantised tensor":
-        layer = comfy.ops.mixed_precision_ops(compute_dtype=torch.bfloat16).Linear(INPUTS, OUTPUTS, bias=False)
-        layer.layout_type = "TensorCoreFP8Layout"
-        packed = QuantizedTensor.from_float(weight.bfloat16(), layer.layout_type, dtype=torch.float8_e4m3fn)
-        layer.weight = nn.Parameter(packed, requires_grad=False)
-        return layer
-    dtype = torch.float8_e4m3fn if "fp8" in kind else getattr(torch, kind)
-    operations: Any = comfy.ops.scaled_fp8_ops() if kind == "scaled fp8" else comfy.ops.manual_cast
-    layer: Any = operations.Linear(INPUTS, OUTPUTS, bias=False, dtype=dtype)
-    scale = float(weight.abs().max()) / 448 if kind == "scaled fp8" else 1.0
-    if kind == "scaled fp8":
-        layer.scale_weight.fill_(scale)
-    layer.weight = nn.Parameter((weight / scale).to(dtype), requires_grad=False)
-    return layer
+    return precisions.linear(kind, 0.3 * normal(OUTPUTS, INPUTS, seed=seed))
 
 
 @pytest.fixture(params=KINDS)

@@ -5,10 +5,12 @@ Tokenizers are the host's. Those that come inside a checkpoint (Gemma, mT5, umT5
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 from typing import Any
 
+import comfy.ldm.flux.model
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
@@ -48,6 +50,14 @@ LLM_CONFIG = {
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
 }
+
+
+def text_ids(*axes: int) -> dict[str, list[int]]:
+    """The axes on which Flux counts its text tokens, for a host whose Flux asks for them; 0.3.75 does not."""
+    asked = {field.name for field in dataclasses.fields(comfy.ldm.flux.model.FluxParams)}
+    return {"txt_ids_dims": list(axes)} if "txt_ids_dims" in asked else {}
+
+
 UNET = {
     "image_size": 16,
     "in_channels": 4,

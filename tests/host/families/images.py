@@ -29,6 +29,7 @@ from .build import (
     mistral_tokenizer,
     t5_config,
     text,
+    text_ids,
     without_eyes,
 )
 
@@ -176,6 +177,7 @@ def flux2_model(width: int = LLM):
         "ops_bias": False,
         "default_ref_method": "index",
         "ref_index_scale": 10.0,
+        **text_ids(3),
     }
     return diffusion(supported.Flux2, config)
 

@@ -36,6 +36,7 @@ from .build import (
     pieces,
     t5_config,
     text,
+    text_ids,
     unet,
     without_eyes,
 )
@@ -109,6 +110,7 @@ def flux() -> Built:
         "patch_size": 2,
         "qkv_bias": True,
         "guidance_embed": False,
+        **text_ids(),
     }
     target = ClipTarget(module.FluxTokenizer, module.flux_clip())
     return diffusion(supported.FluxSchnell, config), text(target, SHORT, clip_l=clip_config(L, 2), t5xxl=t5_config())

@@ -188,3 +188,21 @@ OWN_WEIGHTS: dict[str, dict[str, torch.Tensor]] = {
     },
 }
 """Weights that the host wants to see before it makes a model."""
+
+
+@pytest.mark.parametrize("name", ["flux", "flux2"])
+def test_the_tiny_flux_builds_on_hosts_that_ask_for_the_axes_of_its_text(name, monkeypatch):
+    """Newer hosts have one setting more, without a default."""
+    import dataclasses
+
+    from comfy.ldm.flux import model as flux
+
+    from tests.host.families import models
+
+    newer = dataclasses.make_dataclass(
+        "Newer", [("txt_ids_dims", list), *((f.name, f.type, f) for f in dataclasses.fields(flux.FluxParams))],
+        kw_only=True,
+    )  # fmt: skip
+    monkeypatch.setattr(flux, "FluxParams", newer)
+    built = models.MODELS[name]()[0].model.diffusion_model
+    assert built.params.txt_ids_dims == {"flux": [], "flux2": [3]}[name]
