@@ -60,7 +60,7 @@ def read_request(value: Entry) -> Request:
 def read_options(value: Entry) -> Options:
     """The options of the entry `options`, which holds `Options.as_dict`."""
     try:
-        return Options.named(**{name: typed(each, (str, int, float)) for name, each in value.items()})
+        return Options.named(**{n: v if isinstance(v, bool) else typed(v, (str, int, float)) for n, v in value.items()})
     except OptionError as error:
         raise FileError(f"it was solved with options that this pack does not know: {error} Update ErasePro.") from error
 

@@ -29,9 +29,9 @@ class Options:
     tolerance: float = 0.1
     """A direction is corrected while everyday prompts move by less than this share of what is corrected."""
     method: Method = METHODS[0]
-    thorough: bool = False
-    """Whether layers are solved as well where the tables of token embeddings do all of it: against what goes round
-    the tables, such as a textual inversion."""
+    own_tokens: bool = True
+    """Whether rows of the tables of token embeddings may change, those of tokens that only targets use. The layers also
+    meet what does not use these tokens, such as a textual inversion."""
 
     @property
     def must_erase(self) -> bool:

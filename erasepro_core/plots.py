@@ -99,7 +99,8 @@ def _figure(height: float) -> Any:
 def _lines(axes: Any, title: str, series: dict[str, list[float]]) -> None:
     for (label, values), colour in zip(series.items(), COLOURS, strict=False):
         axes.plot(range(len(values)), values, ".-", color=colour, label=label, linewidth=1)
-    axes.set_yscale("log")
+    if any(value > 0 for values in series.values() for value in values):  # a table's rows may leave no residual at all
+        axes.set_yscale("log")
     axes.set_title(title, fontsize=9)
     axes.set_xlabel("layer, shallow to deep", fontsize=8)
     if len(series) > 1:

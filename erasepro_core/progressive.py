@@ -54,11 +54,10 @@ def solve_request(
     neighbours = find_neighbours(request, path)
     plan = make_plan(request, options, path, neighbours)
     encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
-    tables = bool(encoders) and options.schedule.reaches_tables and options.method.tables
+    tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
     swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
     weights = _stand_ins(path)
-    alone = swaps and not options.thorough
-    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders)) if alone else None
+    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders)) if swaps else None
     found = found or _in_the_layers(path, plan, options, encoders, swaps, weights, tick)
     return Solution(
         updates=found.updates,
@@ -68,7 +67,7 @@ def solve_request(
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
-        own_words=swaps.words if found.trial.table or options.thorough else (),
+        own_words=swaps.words if found.trial.table else (),
         neighbours=neighbours,
         observed=(plan, found.original),
     )
@@ -117,11 +116,10 @@ def _in_the_layers(
     parts = plan.parts()
     step = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
     original = observe(path, plan, list(layers.values()), parts, step)
-    before = Swaps({}, ()) if options.thorough else swaps  # then layers are solved on the features of today's tables
-    attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, before)
+    attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
     best, trial, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
-    rows = swaps.updates(path) if best.table or options.thorough else {}
+    rows = swaps.updates(path) if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
 

@@ -45,7 +45,7 @@ class Solve(io.ComfyNode):
         templates: int,
         tolerance: float,
         method: str,
-        thorough: bool = False,
+        own_tokens: bool = True,
     ) -> io.NodeOutput:
         options = Options.named(
             where=where,
@@ -55,7 +55,7 @@ class Solve(io.ComfyNode):
             templates=templates,
             tolerance=tolerance,
             method=method,
-            thorough=thorough,
+            own_tokens=own_tokens,
         )
         report = solve_and_check(model, clip, concepts, options)
         return io.NodeOutput(report, ui=report_panel(report))
@@ -80,12 +80,12 @@ def _inputs() -> list[io.Input]:
             "only cross-attention, in one step, whatever is chosen for where and schedule.",
         ),
         io.Boolean.Input(
-            "thorough",
-            default=_DEFAULT["thorough"],
+            "own_tokens",
+            default=_DEFAULT["own_tokens"],
             optional=True,
-            tooltip="Off: where it is enough to give the name's own tokens the meaning of the anchor, nothing else "
-            "changes. On: layers change as well, so that what does not use these tokens, such as a textual inversion, "
-            "meets them. This takes longer and moves other prompts a little.",
+            tooltip="On: tokens that only the concept uses get the anchor's meaning where that is better, and often "
+            "nothing else has to change. Off: only layers change. This takes longer and moves other prompts a little, "
+            "but it can also reach what does not use these tokens, such as a textual inversion.",
         ),
     ]
 

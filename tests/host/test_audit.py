@@ -192,7 +192,7 @@ def test_concepts_alone_are_held_against_the_model_without_its_patches(mini, era
     assert bare.args[0] is False
     assert bare.args[1] == pytest.approx(1.0, abs=1e-5)
     assert not mini[0].patches
-    assert erased[0].patches  # the model that came in keeps its own
+    assert erased[1].patcher.patches  # the model that came in keeps its own
 
 
 def test_an_unlisted_name_is_found_by_asking_for_it(mini, erased):

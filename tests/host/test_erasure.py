@@ -9,8 +9,8 @@ from tests.host.lora import with_random_lora
 from tests.mini.request import mini_request
 
 REQUEST = mini_request("circle | disc -> square", "object", "triangle\nstar")
-QUICK = Options(templates=4, thorough=True)
-"""The layers change as well, though the tables of tokens would do."""
+QUICK = Options(templates=4, own_tokens=False)
+"""The layers change, though the tables of tokens would do."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def path(host, mini):
 def report(host, mini, path):
     """The default erasure and what was measured of it."""
     with torch.inference_mode():
-        solution = solve_request(REQUEST, Options(thorough=True), path)
+        solution = solve_request(REQUEST, Options(own_tokens=False), path)
         return verify(solution, path, host.HostPath(*host.with_erasure(mini[0], mini[1], solution.updates, 1.0)), {})
 
 
@@ -104,7 +104,9 @@ def test_progress_counts_every_layer_once(path):
 
 def test_joint_and_deep_only_are_worse(host, mini, path):
     def leak(schedule: str) -> float:
-        solution = solve_request(REQUEST, Options.named(templates=QUICK.templates, schedule=schedule), path)
+        solution = solve_request(
+            REQUEST, Options.named(templates=QUICK.templates, schedule=schedule, own_tokens=False), path
+        )
         edited = host.HostPath(*host.with_erasure(mini[0], mini[1], solution.updates, 1.0))
         report = verify(solution, path, edited, {})
         return report.leak_unseen[0] + report.drift["neutral"]

@@ -81,7 +81,7 @@ def test_solve_shows_its_report_and_its_progress(server, graph):
     result = server.queue(graph(), steps.append).checked()
     text = result.texts["solve"]
     assert re.search(r"circle \| disc -> square\n  leak 0\.\d+ in sentences solved on, 0\.\d+ in unseen", text)
-    assert re.search(r"residual at most \d\.\de-\d+ in \d+ layers", text)
+    assert re.search(r"residual at most \d\.\de[-+]\d+ in \d+ layers", text)
     done = [step.value for step in steps if step.node == "solve"]
     assert len(done) > 10
     assert done == sorted(done)

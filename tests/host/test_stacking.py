@@ -18,7 +18,7 @@ HEART = mini_request("heart | valentine -> triangle", "object", "moon\nring")
 @pytest.fixture(scope="module")
 def solve():
     return lambda both, request: packs.module("nodes.solve").solve_and_check(
-        *both, request, Options(templates=TEMPLATES)
+        *both, request, Options(templates=TEMPLATES, own_tokens=False)
     )
 
 
