@@ -141,7 +141,8 @@ class _Layout:
         concept: list[int] = []
         for pair in self.pairs:
             t, a = self.row_of[pair.target_prompt], self.anchor_row_of[pair.anchor_prompt]
-            columns = method.columns(aligned(pair, self.known, self.prefixes, name, padding=source.padding))
+            reads = {"padding": source.padding, "causal": source.causal}
+            columns = method.columns(aligned(pair, self.known, self.prefixes, name, **reads))
             target += [(t, i) for i, _ in columns]
             anchor += [(a, j) for _, j in columns]
             concept += [pair.concept] * len(columns)
