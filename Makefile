@@ -3,7 +3,7 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test test-browser lint format bench-quality bench-size bench-words train-mini train-words locales thumbnails ui setup browser clean
+.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-size bench-words train-mini train-words locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
@@ -13,6 +13,12 @@ test: lint browser # everything CI checks
 
 test-browser: browser # of these only the page in a real Chromium, four times: two frontends, two designs
 	$(run) -m pytest tests/browser
+
+fuzz: setup # the properties on 10,000 new cases each, about 10 minutes; make test tries 50 of each
+	PROPERTIES=fuzz $(run) -m pytest tests/properties --durations=0 --timeout=3600
+
+soak: setup # random graphs with random options on a real server for 10 minutes
+	$(run) -m tests.host.soak
 
 lint: setup
 	$(run) -m ruff format --check .

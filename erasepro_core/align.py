@@ -38,14 +38,18 @@ class Alignment:
     """The words after it and the end token, or the end of a template."""
     padding: tuple[tuple[int, int], ...]
     """A few padding tokens, by their offset from the end token."""
+    prefix: tuple[tuple[int, int], ...] = ()
+    """What stands before it, where that depends on what follows."""
 
     @property
     def columns(self) -> tuple[tuple[int, int], ...]:
         """All of them: the columns of the constraint, and what leak is measured on."""
-        return self.concept + self.suffix + self.padding
+        return self.concept + self.suffix + self.padding + self.prefix
 
 
-def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, padding: bool = True) -> Alignment:
+def align(
+    target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, padding: bool = True, causal: bool = True
+) -> Alignment:
     """Aligns two prompts that are the same sentence but for the concept.
 
     Concept tokens are right-aligned, last to last; extra target tokens answer the first anchor token. Suffix tokens are
@@ -56,6 +60,8 @@ def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, paddin
         target, anchor: the two prompts, same length of chunk.
         before: number of word tokens before the concept in each, as `words_before` has them.
         padding: whether anything reads what stands behind the end.
+        causal: whether what stands before the concept is the same in both. Else it is aligned as well, by its offset
+            from the concept, and what stands before all words by its place.
     """
     t0, a0 = target.start + before[0], anchor.start + before[1]
     suffix = common(target.ids[t0 : target.end][::-1], anchor.ids[a0 : anchor.end][::-1])
@@ -67,7 +73,15 @@ def align(target: TokenRow, anchor: TokenRow, before: tuple[int, int], *, paddin
         concept=tuple(concept),
         suffix=tuple((t1 + i, a1 + i) for i in range(suffix + target.tail)),
         padding=tuple(zip(_padding(target), _padding(anchor), strict=False)) if padding else (),
+        prefix=() if causal else _prefix(target, anchor, before),
     )
+
+
+def _prefix(target: TokenRow, anchor: TokenRow, before: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """Start tokens, and the words before the concept, the last with the last."""
+    starts = [(i, i) for i in range(min(target.start, anchor.start))]
+    words = [(target.start + before[0] - i, anchor.start + before[1] - i) for i in range(min(before), 0, -1)]
+    return (*starts, *words)
 
 
 def words_before(row: TokenRow, prefix: TokenRow) -> int:

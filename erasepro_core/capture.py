@@ -36,6 +36,10 @@ class CapturedLayer:
     """Where its output is wanted."""
 
 
+class CaptureError(RuntimeError):
+    """A layer that the text encoder went past, so that nothing is known of it."""
+
+
 OnLayer = Callable[[CapturedLayer, Tensor, Tensor, Tensor], Tensor | None]
 """Gets a layer, its input, its output, and the sum of output and residual stream at the tokens, `[d_out, n]`; may
 return another output."""
@@ -43,13 +47,19 @@ return another output."""
 
 @contextmanager
 def captured(layers: Iterable[CapturedLayer], on_layer: OnLayer) -> Iterator[None]:
-    """Calls back at every one of these layers."""
+    """Calls back at every one of these layers, with the residual stream where there is one.
+
+    Raises:
+        CaptureError: the pass is over and a layer did not run.
+    """
     streams: dict[str, Tensor] = {}
+    ran: set[str] = set()
 
     def on_stream(layer: CapturedLayer, stream: Tensor) -> None:
         streams[layer.name] = take(stream, layer.tokens)
 
     def on_output(layer: CapturedLayer, features: Tensor, output: Tensor) -> Tensor | None:
+        ran.add(layer.name)
         written = take(output, layer.tokens)
         if layer.stream is not None:
             written = written + streams.pop(layer.name)
@@ -60,6 +70,13 @@ def captured(layers: Iterable[CapturedLayer], on_layer: OnLayer) -> Iterator[Non
     inputs = {layer.stream: partial(on_stream, layer) for layer in layers if layer.stream is not None}
     with hooked(outputs, inputs):
         yield
+    missed = [layer.name for layer in layers if layer.name not in ran]
+    if missed:
+        raise CaptureError(
+            f"the text encoder ran past {len(missed)} of {len(layers)} layers (the first is {missed[0]}), so they "
+            "could not be solved or measured. Something else does their work: a newer ComfyUI, or an extension that "
+            "replaces parts of the text encoder. Nothing was changed."
+        )
 
 
 @contextmanager

@@ -44,7 +44,9 @@ class Encoded:
 
     def aligned(self, pair: PromptPair, prefixes: Prefixes, text_input: TextInput) -> Alignment:
         """The alignment of a matched pair in the tokens that an input reads."""
-        return aligned(pair, self.rows, prefixes, text_input.source, padding=self.padding(text_input))
+        source = text_input.source
+        causal = all(encoder.causal for encoder in self.encoders if encoder.name == source)
+        return aligned(pair, self.rows, prefixes, source, padding=self.padding(text_input), causal=causal)
 
     def padding(self, text_input: TextInput) -> bool:
         """Whether the padding of its tokens is read; a pooled vector has none."""
@@ -123,11 +125,13 @@ def _closed(prefix: str) -> str:
     return prefix + ")" * (len(re.findall(r"(?<!\\)\(", prefix)) - len(re.findall(r"(?<!\\)\)", prefix)))
 
 
-def aligned(pair: PromptPair, rows: Mapping[str, Rows], prefixes: Prefixes, source: str, *, padding: bool) -> Alignment:
+def aligned(
+    pair: PromptPair, rows: Mapping[str, Rows], prefixes: Prefixes, source: str, *, padding: bool, causal: bool
+) -> Alignment:
     """The alignment of a matched pair in the tokens of one encoder, or in a pooled vector."""
     target, anchor = rows[pair.target_prompt][source], rows[pair.anchor_prompt][source]
     before = (
         words_before(target, prefixes[pair.target_prefix][source]),
         words_before(anchor, prefixes[pair.anchor_prefix][source]),
     )
-    return align(target, anchor, before, padding=padding)
+    return align(target, anchor, before, padding=padding, causal=causal)

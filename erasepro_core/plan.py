@@ -189,9 +189,10 @@ class _Layout:
         target: Places = []
         anchor: Places = []
         owner: list[int] = []
+        reads = {"padding": source.padding, "causal": source.causal}
         for index, pair in enumerate(self.pairs):
             t, a = self.row_of[pair.target_prompt], self.row_of[pair.anchor_prompt]
-            columns = method.columns(aligned(pair, self.known, self.prefixes, name, padding=source.padding))
+            columns = method.columns(aligned(pair, self.known, self.prefixes, name, **reads))
             target += [(t, i) for i, _ in columns]
             anchor += [(a, j) for _, j in columns]
             owner += [index] * len(columns)

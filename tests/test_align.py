@@ -158,3 +158,12 @@ def test_a_space_before_the_concept_is_no_word_of_its_own():
     sentence, prefix = TokenRow((5, 6, 40), 0, 3, 0), TokenRow((5, 6, 220), 0, 3, 0)
     assert words_before(sentence, prefix) == 2
     assert words_before(sentence, TokenRow((5, 6), 0, 2, 0)) == 2
+
+
+def test_what_stands_before_the_concept_is_aligned_where_it_depends_on_it():
+    target, anchor = TokenRow((9, 1, 2, 5, 6, 8), 1, 5), TokenRow((9, 0, 1, 2, 7, 8), 1, 5)
+    assert align(target, anchor, (2, 3)).prefix == ()
+    assert align(target, anchor, (2, 3), causal=False).prefix == ((0, 0), (1, 2), (2, 3))
+    assert set(align(target, anchor, (2, 3), causal=False).prefix) <= set(
+        align(target, anchor, (2, 3), causal=False).columns
+    )

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import LayerNorm, Linear
 
-from erasepro_core.capture import hooked
+from erasepro_core.capture import CapturedLayer, CaptureError, captured, hooked
 
 
 @pytest.fixture
@@ -46,4 +46,16 @@ def test_hooks_are_gone_after_the_block_and_after_an_error(net):
 
     with pytest.raises(RuntimeError, match="stop"), hooked({net[0]: fail}, {net[1]: lambda i: None}):
         net(torch.randn(3, 4))
+    assert hooks(net) == 0
+
+
+def test_a_layer_that_the_pass_goes_round_is_named(net):
+    token = torch.tensor([0]), torch.tensor([0])
+    layers = [CapturedLayer(f"net.{i}", net[i], None, token, token) for i in (0, 2)]
+    x = torch.randn(1, 2, 4)
+    with captured(layers, lambda *_: None):
+        net(x)
+    with pytest.raises(CaptureError, match=r"ran past 1 of 2 layers \(the first is net.2\)"):  # noqa: SIM117
+        with captured(layers, lambda *_: None):
+            net[0](x)
     assert hooks(net) == 0

@@ -48,7 +48,8 @@ def effective_weight(patcher: ModelPatcher, key: str) -> Tensor:
     if not patches:
         return _read(stored, reader, torch.float32)
     if in_forward := _patch_in_forward(patcher, key):
-        return _read(in_forward(_dense(stored, _forward_dtype(patcher.model))), reader, torch.float32)
+        dtype = _forward_dtype(patcher.model)
+        return _read(_dense(in_forward(_dense(stored, dtype)), dtype), reader, torch.float32)
     weight = comfy.lora.calculate_weight(patches, _read(stored, reader, _patch_dtype(stored.device)), key)
     if setter is None:
         return comfy.float.stochastic_rounding(weight, stored.dtype, seed=_seed(key)).to(torch.float32)

@@ -58,7 +58,8 @@ async function miniWorkflow(changes = {}, example = "erase_one_concept") {
     ...changes,
   };
   for (const node of workflow.nodes) {
-    node.widgets_values = values[node.type] ?? node.widgets_values;
+    const changed = values[node.type] ?? node.widgets_values;
+    node.widgets_values = typeof changed === "function" ? changed(node.widgets_values) : changed;
     if (node.type === "CheckpointLoaderSimple") {
       Object.assign(node, { type: "MiniLoader", inputs: [], properties: {}, widgets_values: [] });
     }
@@ -208,12 +209,35 @@ scene("an audit shows what is left of each name, and warns", async () => {
   await audited.getByText(/The negative prompt names 'Hokusai'/).first().waitFor();
   await comfyui.portrait(page, "ErasePro_Audit", `${shots}/audit.png`);
 
-  const weak = { ErasePro_Audit: [0.3, "", ""], ErasePro_Apply: [0.5], ErasePro_Guard: [0.9] };
+  const weak = { ErasePro_Audit: [0.3, "", ""], ErasePro_Apply: [0.5], ErasePro_Guard: [0.9, ""] };
   await comfyui.dropWorkflow(page, await miniWorkflow(weak, "audit_and_guard"));
   await comfyui.runGraph(page, url);
   await comfyui.look(page, "ErasePro_Audit");
   await audited.getByText(/^NOT ERASED highest leak 0\.\d+/).waitFor();
   await audited.getByText(/leak 0\.\d+, most in '/).first().waitFor();
+});
+
+scene("a comparison ends with a report on both panels, and a history that every browser can read", async () => {
+  await comfyui.forget(url);
+  const quick = (values) => [...values.slice(0, 4), 2, ...values.slice(5)]; // two sentences, each node its own method
+  await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_Solve: quick }, "compare_methods"));
+  await comfyui.runGraph(page, url);
+  await page.waitForFunction(() => {
+    const solves = window.app.graph.nodes.filter((node) => node.type === "ErasePro_Solve");
+    const said = solves.map((node) => node.widgets.find((widget) => widget.name === "report").element.textContent);
+    return said.length === 2 && said.every((text) => /in \d+ layers/.test(text) && !/layer \d+ of \d+/.test(text));
+  });
+  const read = await page.evaluate(async () => {
+    const text = await (await fetch("/history")).text();
+    return Object.values(JSON.parse(text)).at(-1); // throws at NaN, as the page would
+  });
+  assert.equal(read.status.status_str, "success");
+  const reports = Object.values(read.outputs).flatMap((output) => output.erasepro_report ?? []);
+  assert.deepEqual(reports.map((report) => report.options.method).sort(), ["ErasePro", "UCE"]);
+  const conditions = (method) =>
+    reports.find((report) => report.options.method === method).layers.map((layer) => layer.condition);
+  assert.ok(conditions("UCE").every((condition) => condition === null)); // it has none
+  assert.ok(conditions("ErasePro").every((condition) => condition >= 1));
 });
 
 scene("a bad concept shows its error on its node", async () => {

@@ -12,11 +12,12 @@ from PIL import Image
 
 from tests.host.client import ApiGraph, Client, ImageFile, Progress
 from tests.host.server import comfyui
-from tests.host.workflow import replace_loader, to_api
+from tests.host.workflow import BYPASSED, replace_loader, to_api
 from tests.pack import ROOT
 
 OUT = ROOT / "build" / "demo"
 EXAMPLE = ROOT / "example_workflows" / "erase_one_concept.json"
+LATENTS = ("EmptyLatentImage", "EmptySD3LatentImage", "EmptyFlux2LatentImage", "EmptyHunyuanLatentVideo")
 COUNT, STEPS = 24, 10
 TASKS = ("object", "style")
 METHODS = {"erasepro": "ErasePro", "uce": "UCE"}
@@ -52,12 +53,18 @@ def example(client: Client, info: dict[str, Any]) -> None:
 
 def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None, batch: int = 1) -> ApiGraph:
     """An example workflow for the mini model: another loader, and the size of picture that this model draws."""
-    graph = to_api(replace_loader(workflow or json.loads(EXAMPLE.read_text())), info)
+    changed = replace_loader(workflow or json.loads(EXAMPLE.read_text()))
+    for node in changed["nodes"]:
+        if node["type"].startswith("ModelSampling"):
+            node["mode"] = BYPASSED
+    graph = to_api(changed, info)
     for node in graph.values():
-        if node["class_type"] in ("EmptyLatentImage", "EmptySD3LatentImage"):
+        if node["class_type"] in LATENTS:
             node |= {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": batch}}
         if node["class_type"] == "KSampler":
             node["inputs"] |= {"cfg": 3.0}
+        if node["class_type"] == "SaveAnimatedWEBP":
+            node |= {"class_type": "SaveImage", "inputs": {k: node["inputs"][k] for k in ("images", "filename_prefix")}}
     return graph
 
 

@@ -62,7 +62,8 @@ def furnish(base: Path) -> None:
     pack.mkdir(exist_ok=True)
     for name in SHIPPED:
         _link(pack / name, ROOT / name)
-    _link(base / "custom_nodes" / "erasepro_mini", ROOT / "tests" / "mini")
+    for name in ("mini", "tiny"):
+        _link(base / "custom_nodes" / f"erasepro_{name}", ROOT / "tests" / name)
 
 
 def free_port() -> int:

@@ -12,6 +12,14 @@ EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
 COMPARISONS = ["compare_methods", "erase_one_concept", "erase_style_with_preserves", "flux", "sdxl", "several_concepts"]
 """They save one sheet: the original picture left, the erased one right. test_examples.py has the other examples."""
 
+DIRECTORIES = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "UNETLoader": "diffusion_models",
+    "CLIPLoader": "text_encoders",
+    "VAELoader": "vae",
+}
+"""Where the files of each loader lie."""
+
 # The real server's answers for these nodes, cut to what matters here; one combo in the older form, one in the newer.
 OBJECT_INFO = {
     "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["a.safetensors", "b.safetensors"], {}]}}},
@@ -144,6 +152,20 @@ def test_replacing_the_loader_keeps_everything_else():
     assert before["nodes"][0]["type"] == "CheckpointLoaderSimple"
 
 
+def test_three_loaders_are_replaced_by_one_with_their_outputs():
+    loaders = [
+        node(i, kind, outputs=(out,))
+        for i, kind, out in ((1, "UNETLoader", "MODEL"), (2, "CLIPLoader", "CLIP"), (3, "VAELoader", "VAE"))
+    ]
+    text = node(5, "CLIPTextEncode", inputs=[("clip", "CLIP", 8)], widgets=("a circle",))
+    links = [[7, 1, 0, 9, 0, "MODEL"], [8, 2, 0, 5, 0, "CLIP"]]
+    graph = to_api(replace_loader(workflow(*loaders, sampler(7), text, links=links)), OBJECT_INFO)
+    assert set(graph) == {"1", "5", "9"}
+    assert graph["1"]["class_type"] == "MiniLoader"
+    assert graph["9"]["inputs"]["model"] == ["1", 0]
+    assert graph["5"]["inputs"]["clip"] == ["1", 1]
+
+
 def test_an_unknown_node_is_named():
     with pytest.raises(WorkflowError, match=r"Node 3 has the type Missing"):
         to_api(workflow(node(3, "Missing")), OBJECT_INFO)
@@ -174,11 +196,11 @@ def test_an_example_says_what_it_is_for_and_has_its_picture(example):
     (note,) = (node for node in workflow["nodes"] if node["type"] == "MarkdownNote")
     assert note["widgets_values"][0].startswith("## ")
     assert 0 < example.with_suffix(".jpg").stat().st_size < 100_000
-    loaders = [node for node in workflow["nodes"] if node["type"] == "CheckpointLoaderSimple"]
+    loaders = [node for node in workflow["nodes"] if node["type"] in DIRECTORIES]
     for loader in loaders:  # what ComfyUI's own dialog for missing models needs
         (model,) = loader["properties"]["models"]
         assert model["name"] == loader["widgets_values"][0]
-        assert model["directory"] == "checkpoints"
+        assert model["directory"] == DIRECTORIES[loader["type"]]
         assert model["url"].endswith(model["name"])
 
 

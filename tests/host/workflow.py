@@ -5,7 +5,7 @@ server's own description of its nodes (`Client.object_info`).
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,22 @@ def to_api(workflow: Workflow, object_info: dict[str, Any]) -> ApiGraph:
     return {str(node["id"]): _api_node(node, graph, object_info) for node in graph.running()}
 
 
-def replace_loader(workflow: Workflow, loader: str = "MiniLoader") -> Workflow:
-    """The same workflow with a node without widgets, but the same outputs, for every CheckpointLoaderSimple."""
+LOADERS = {"CheckpointLoaderSimple": 0, "UNETLoader": 0, "CLIPLoader": 1, "VAELoader": 2}
+"""The nodes that load MODEL, CLIP and VAE, together or each its own, and which of the three the first output is."""
+
+
+def replace_loader(workflow: Workflow, loader: str = "MiniLoader", widgets: Sequence[Any] = ()) -> Workflow:
+    """The same workflow with one node that gives MODEL, CLIP and VAE in place of all that load them."""
     changed = copy.deepcopy(workflow)
+    first = {node["id"]: LOADERS[node["type"]] for node in changed["nodes"] if node["type"] in LOADERS}
+    one = min(first, default=None)
+    changed["nodes"] = [node for node in changed["nodes"] if node["id"] == one or node["id"] not in first]
     for node in changed["nodes"]:
-        if node["type"] == "CheckpointLoaderSimple":
-            node.update(type=loader, inputs=[], widgets_values=[], properties={})
+        if node["id"] == one:
+            node.update(type=loader, inputs=[], widgets_values=[*widgets], properties={})
+    for link in changed["links"]:
+        if link[1] in first:
+            link[1:3] = one, link[2] + first[link[1]]
     return changed
 
 

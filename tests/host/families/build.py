@@ -154,6 +154,13 @@ def mistral_tokenizer() -> Any:
     return unittest.mock.patch.object(comfy.text_encoders.flux, "load_mistral_tokenizer", _trained)
 
 
+FLUX2_TEMPLATE = (
+    "You are an AI that reasons about image descriptions. You give structured responses focusing on object "
+    "relationships, object\nattribution and actions without speculation."
+)
+"""What the host puts before each prompt; its words are tokens of their own, as in the real tokenizer."""
+
+
 def _trained(data: None) -> dict[str, Any]:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
@@ -162,7 +169,7 @@ def _trained(data: None) -> dict[str, Any]:
     special = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=2000, special_tokens=special, initial_alphabet=alphabet)
-    tokenizer.train_from_iterator([*FIT_PROMPTS, *PROBE_PROMPTS], trainer)
+    tokenizer.train_from_iterator([*FIT_PROMPTS, *PROBE_PROMPTS, *[FLUX2_TEMPLATE] * 9], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return {"tokenizer_object": tokenizer, "legacy": False}
 

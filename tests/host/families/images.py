@@ -82,7 +82,7 @@ FLUX_LIKE = {
     "mlp_ratio": 2.0,
     "num_heads": 2,
     "depth": 1,
-    "depth_single_blocks": 1,
+    "depth_single_blocks": 2,
     "theta": 10000,
     "patch_size": 2,
     "qkv_bias": True,
@@ -130,8 +130,8 @@ class Flux2Text(comfy.text_encoders.flux.Flux2TEModel):
 def flux2() -> Built:
     target = ClipTarget(comfy.text_encoders.flux.Flux2Tokenizer, Flux2Text)
     with mistral_tokenizer():
-        clip = text(target, mistral3_24b=WIDE)
-    return flux2_model(WIDE["hidden_size"]), clip
+        clip = text(target, mistral3_24b=DEEPER)
+    return flux2_model(), clip
 
 
 def flux2_klein_4b() -> Built:
@@ -160,14 +160,14 @@ def klein(encoder: str) -> Built:
     return flux2_model(), text(ClipTarget(Tokenizer, Text), {"qwen3_4b_min_length": 64}, **config)
 
 
-def flux2_model(width: int = LLM):
+def flux2_model():
     config = FLUX_LIKE | {
         "image_model": "flux2",
         "in_channels": 128,
         "out_channels": 128,
         "patch_size": 1,
         "vec_in_dim": None,
-        "context_in_dim": len(STATES) * width,
+        "context_in_dim": len(STATES) * LLM,
         "axes_dim": [8, 8, 8, 8],
         "theta": 2000,
         "qkv_bias": False,

@@ -226,6 +226,26 @@ def test_padding_that_no_column_stands_for_is_erased_as_well(case):
         assert float(left.norm()) <= 0.05 * float(gap.norm())
 
 
+def test_words_before_the_concept_are_erased_where_they_depend_on_it(case):
+    """In a T5 or BERT every word knows of every other: `a photo of a` alone still says what the photo is of."""
+    readers = {encoder.name for encoder in case.path.encoders if not encoder.causal}
+    pairs = matched(case.path, REQUEST.pairs(2, case.path.family.long_prompts))[0]
+    pair = max(pairs, key=lambda pair: len(pair.target_prefix))
+    prompts = [pair.target_prompt, pair.anchor_prompt]
+    before, after = encode_prompts(case.path, prompts), encode_prompts(erased(case), prompts)
+    weights = weight_pairs(case.path, erased(case))
+    for text_input in (i for i in case.path.inputs if i.source in readers and i.edited):
+        target, anchor = (before.rows[prompt][text_input.source] for prompt in prompts)
+        places = [i for i in range(target.end) if target.ids[: i + 1] == anchor.ids[: i + 1]]
+        assert places
+        original, edited = next(iter(weights[text_input.name].values()))
+        wanted = before.at(text_input, [(prompts[1], places)]) @ original.T
+        left = after.at(text_input, [(prompts[0], places)]) @ edited.T - wanted
+        gap = before.at(text_input, [(prompts[0], places)]) @ original.T - wanted
+        assert float(gap.norm()) > 0.01 * float(wanted.norm())  # there was something to erase
+        assert float(left.norm()) <= 0.05 * float(gap.norm())
+
+
 def test_the_models_that_came_in_are_bit_identical(case):
     said = case.clip.encode_from_tokens(case.clip.tokenize("a red circle"))
     assert torch.equal(said, case.said)
