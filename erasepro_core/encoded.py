@@ -58,7 +58,11 @@ PART = 2048
 
 
 def encode_prompts(
-    path: TextPath, prompts: Iterable[str], emphasis: bool = False, padding: int | None = PADDING_OFFSETS[-1]
+    path: TextPath,
+    prompts: Iterable[str],
+    emphasis: bool = False,
+    padding: int | None = PADDING_OFFSETS[-1],
+    tick: Callable[[], None] = lambda: None,
 ) -> Encoded:
     """Encodes prompts in a live model.
 
@@ -67,6 +71,7 @@ def encode_prompts(
         prompts: each is encoded once.
         emphasis: see `TextPath.tokenize`.
         padding: how many padding tokens behind each end are read; None for all, by default as many as are measured.
+        tick: called after every part; what it raises ends the work.
     """
     prompts = list(dict.fromkeys(prompts))
     rows = path.tokenize(prompts, emphasis)
@@ -74,6 +79,7 @@ def encode_prompts(
     for part in in_parts(rows, [padding] * len(rows)):
         found = path.encode([rows[row] for row in part], padding)
         features |= {prompts[row]: {n: each[i] for n, each in found.items()} for i, row in enumerate(part)}
+        tick()
     return by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
 
 

@@ -57,7 +57,7 @@ def solve_request(
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
     swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
     weights = _stand_ins(path)
-    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders)) if swaps else None
+    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders), tick) if swaps else None
     found = found or _in_the_layers(path, plan, options, encoders, swaps, weights, tick)
     return Solution(
         updates=found.updates,
@@ -89,13 +89,14 @@ class _Found:
         return self.trial.start
 
 
-def _in_the_tables(path: TextPath, plan: Plan, swaps: Swaps, weights: Weights, depth: int) -> _Found | None:
+def _in_the_tables(path: TextPath, plan: Plan, swaps: Swaps, weights: Weights, depth: int, tick: Tick) -> _Found | None:
     """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
     rows = swaps.updates(path)
-    before = encode_prompts(path, plan.compared)
+    before = encode_prompts(path, plan.compared, tick=lambda: tick(0, 1))
     trial = judged(plan, before, SwappedPath(path, swaps), weights, depth)
     if trial.score > ENOUGH or not rows:
         return None
+    tick(1, 1)
     layers = tuple(map(_table_record, rows, rows.values()))
     return _Found(UpdateSet(path.family.name, rows, {}), layers, trial, (trial,), Original(before, {}, {}, {}))
 

@@ -51,7 +51,7 @@ def test_hooks_are_gone_after_the_block_and_after_an_error(net):
 
 def test_a_layer_that_the_pass_goes_round_is_named(net):
     token = torch.tensor([0]), torch.tensor([0])
-    layers = [CapturedLayer(f"net.{i}", net[i], None, token, token) for i in (0, 2)]
+    layers = [CapturedLayer(f"net.{i}", net[i], None, token) for i in (0, 2)]
     x = torch.randn(1, 2, 4)
     with captured(layers, lambda *_: None):
         net(x)

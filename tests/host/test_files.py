@@ -55,7 +55,7 @@ def test_saved_and_loaded_it_does_what_it_did(host, mini, report, tmp_path):
 
 def test_half_precision_adds_hardly_any_leak(host, mini, report, tmp_path):
     back = stored(report, "float16", tmp_path)
-    assert back.solution.updates.nbytes() < 0.5 * report.solution.updates.nbytes()  # in memory both are float32
+    assert back.solution.updates.nbytes() < 0.7 * report.solution.updates.nbytes()  # in memory both are float32
     path = host.HostPath(*mini[:2])
     half = verify(
         replace(report.solution, updates=back.solution.updates),

@@ -78,7 +78,7 @@ def test_the_nodes_are_there_and_every_input_explains_itself(info):
 
 def test_solve_shows_its_report_and_its_progress(server, graph):
     steps = []
-    result = server.queue(graph(), steps.append).checked()
+    result = server.queue(graph(own_tokens=False), steps.append).checked()
     text = result.texts["solve"]
     assert re.search(r"circle \| disc -> square\n  leak 0\.\d+ in sentences solved on, 0\.\d+ in unseen", text)
     assert re.search(r"residual at most \d\.\de[-+]\d+ in \d+ layers", text)
