@@ -23,6 +23,7 @@ from .plan import Plan, Tokens, make_plan
 from .schedule import ScheduledLayer, all_layers, deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
 from .solve import RightFactor, summed, wide
+from .spellings import spelled_out
 from .update import LowRankUpdate, UpdateSet
 
 Tick = Callable[[int, int], None]
@@ -50,6 +51,7 @@ def solve_request(
     """
     began = time.perf_counter()
     neighbours = find_neighbours(request, path)
+    request = spelled_out(request, path)
     plan = make_plan(request, options, path, neighbours)
     where = options.method.where(options.where)
     encoders = list(path.encoders) if where is not Where.CROSS_ATTENTION else []

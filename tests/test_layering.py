@@ -22,7 +22,7 @@ ORDER = (
     ("sketch", "plan"),
     ("options", "measure"),
     ("methods", "schedule"),
-    ("prompts",),
+    ("prompts", "spellings"),
     ("neighbours",),
     ("encoded",),
     ("path",),
