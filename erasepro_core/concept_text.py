@@ -7,7 +7,7 @@ from dataclasses import replace
 from .concept import ARROW, Concept, ConceptError, Request, checked, kind_named
 from .conflicts import Conflicts
 from .kinds import Kind
-from .phrase import clean, key
+from .phrase import clean
 
 
 def parse_request(

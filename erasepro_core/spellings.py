@@ -12,8 +12,9 @@ from .path import Rows, TextPath
 def spelled_out(request: Request, path: TextPath) -> Request:
     """The request with every case of its names that is other tokens to this model, as further names.
 
-    CLIP reads `Pikachu` and `pikachu` as the same tokens, so nothing is added for it. T5 and language models do not: an
-    erasure of one leaves the other. What is an anchor, or is preserved, is never added: `Apple -> apple` leaves `apple`.
+    CLIP reads `Pikachu` and `pikachu` as the same tokens, so nothing is added for it. T5 and language models do not:
+    an erasure of one leaves the other. What is an anchor or is preserved is never added: `Apple -> apple` leaves
+    `apple`.
     """
     named = [phrase for concept in request.concepts for phrase in (*concept.names, concept.anchor)]
     forms = {name: cases(name) for concept in request.concepts for name in concept.names}

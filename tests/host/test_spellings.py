@@ -1,12 +1,13 @@
 """Names as people type them, against the tokenizers that the host ships, on tiny models."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from erasepro_core import ConceptError, Options, parse_request
-from erasepro_core.audit import audit, audit_against, negative_remarks
+from erasepro_core.audit import audit_against, negative_remarks
 from erasepro_core.probes import OWN
 from erasepro_core.spellings import spelled_out
 from tests import pack
@@ -25,8 +26,10 @@ def tiny():
     built: dict[str, Any] = {}
 
     def model(name: str) -> Any:
-        with torch.inference_mode():
-            return built.setdefault(name, None) or built.update({name: models.MODELS[name]()}) or built[name]
+        if name not in built:
+            with torch.inference_mode():
+                built[name] = models.MODELS[name]()
+        return built[name]
 
     with quick(), every_layer():
         yield model
@@ -43,26 +46,32 @@ def solved(built: Any, request: Any) -> tuple[Any, Any]:
     return report, path(edited)
 
 
+def typed(model: Any, request: Any, after: Any) -> tuple[Any, Any]:
+    """The audit with a prompt of the user's own, in a sentence that was solved on, and what it found of that prompt."""
+    prompt = request.concepts[0].kind.templates[1].replace("{}", "pikachu")
+    found = audit_against(request, path(model), after, 0.3, [prompt])
+    (own,) = [finding for finding in found.findings if finding.group == OWN]
+    assert own.prompt == prompt
+    return found, own
+
+
 @pytest.mark.parametrize("family", CASED)
 def test_every_case_is_erased_where_the_tokenizer_tells_cases_apart(tiny, family):
     report, after = solved(tiny(family), parse_request("Pikachu -> mouse", "object"))
     assert report.solution.request.concepts[0].names == ("Pikachu", "pikachu", "PIKACHU")
-    found = audit(report.solution.request, report.checks, after, 0.3, ["a photo of a pikachu"])
-    (own,) = [finding for finding in found.findings if finding.group == OWN]
-    assert (own.name, own.prompt) == ("pikachu", "a photo of a pikachu")  # what was typed, not what was listed
-    assert own.leak < 0.1
-    assert set(found.leaks()) == {(0, "Pikachu"), (0, "pikachu"), (0, "PIKACHU")}
-    assert max(found.leaks().values()) < 0.3
-    assert len(negative_remarks(found, "blurry, pikachu")) == 1
+    assert {check.pair.target for check in report.checks} == {"Pikachu", "pikachu", "PIKACHU"}
+    found, own = typed(tiny(family), report.solution.request, after)
+    assert (own.name, own.leak < 0.1) == ("pikachu", True)
+    gone = replace(found, threshold=1.0)  # random weights: unseen sentences leak, whatever the spelling
+    assert len(negative_remarks(gone, "blurry, pikachu")) == 1
 
 
 @pytest.mark.parametrize("family", CASED)
 def test_a_case_that_nobody_erased_is_measured_as_typed(tiny, family, monkeypatch):
     monkeypatch.setattr("erasepro_core.spellings.cases", lambda name: [])
     report, after = solved(tiny(family), parse_request("Pikachu -> mouse", "object"))
-    found = audit_against(report.solution.request, path(tiny(family)), after, 0.3, ["a photo of a pikachu"])
-    (own,) = [finding for finding in found.findings if finding.group == OWN]
-    assert own.leak > 0.5
+    _, own = typed(tiny(family), report.solution.request, after)
+    assert (own.name, own.leak > 0.5) == ("Pikachu", True)
 
 
 def test_no_case_is_added_where_the_tokenizer_ignores_it(tiny):
