@@ -24,6 +24,7 @@ from erasepro_core.measure import drift, weight_pairs  # noqa: E402
 from erasepro_core.methods import RTOL, Where  # noqa: E402
 from erasepro_core.neutral import FIT_PROMPTS  # noqa: E402
 from erasepro_core.solve import zero_residual_factor  # noqa: E402
+from erasepro_core.stays import Stays  # noqa: E402
 from tests.host.families import REQUEST, quick  # noqa: E402
 from tests.host.families.models import MODELS  # noqa: E402
 
@@ -109,15 +110,9 @@ def inside_the_block(name: str, layer: str, model: Any, clip: Any) -> tuple[floa
     weight = model.model.get_submodule(f"diffusion_model.{layer}").weight.float()
     target, anchor = words[TARGET][-tokens:].T, words[ANCHOR][-tokens:].T
     neutral = torch.cat([words[prompt] for prompt in ORDINARY[:8]]).T
-    factor = zero_residual_factor(
-        target,
-        weighted=words[""].T,
-        neutral=neutral,
-        concept=torch.zeros(tokens, dtype=torch.long),
-        rtol=RTOL,
-        weight=1.0,
-        max_cost=1.0,
-    )
+    stays = Stays.of(None, words[""].T, neutral, like=target)
+    concept = torch.zeros(tokens, dtype=torch.long)
+    factor = zero_residual_factor(target, stays, concept=concept, rtol=RTOL, max_cost=1.0)
     update = factor.update(weight @ (anchor - target))
     moved = [
         [ratio(update(x), x @ weight.T) for x in (words[p], seen[p][-picture_tokens(name) :])] for p in ORDINARY[8:]

@@ -11,9 +11,10 @@ from torch import Tensor
 from .checks import Check, checks_of, contrast, finite, has_moved_away, leak_against, sketched
 from .concept import Request
 from .path import TextPath
-from .phrase import mentions
+from .phrase import key, mentions
 from .plain import plain
 from .probes import UNLISTED, Probe, checked_probes, further_probes, unseen_probes
+from .spellings import spelled_out
 
 THRESHOLD = 0.3
 """A name with more leak than this counts as still there."""
@@ -177,6 +178,7 @@ def audit_against(
     request: Request, before: TextPath, path: TextPath, threshold: float, prompts: Iterable[str] = ()
 ) -> Audit:
     """The same for a model whose state before any erasure is at hand: every sentence has a check of its own."""
+    request = spelled_out(request, before)
     probes = [*unseen_probes(request), *further_probes(request, prompts)]
     checks = checks_of([probe.pair for probe in probes], before, emphasis=True)
     return Audit(request, tuple(_measured(probes, checks, path, emphasis=True)), threshold)
@@ -184,12 +186,13 @@ def audit_against(
 
 def negative_remarks(found: Audit, negative: str) -> tuple[str, ...]:
     """A warning for each erased name that stands in a negative prompt which the erased CLIP encodes."""
+    gone = {key(name): (index, name) for (index, name), leak in found.leaks().items() if leak <= found.threshold}
     return tuple(
         f"The negative prompt names {name!r}. Encoded by the erased CLIP it reads as "
         f"{found.request.concepts[index].anchor!r}, and guidance pushes away from that. Encode negative prompts with "
         "the CLIP from before Apply Erasure, or take the name out."
-        for (index, name), leak in found.leaks().items()
-        if leak <= found.threshold and mentions(negative, name)
+        for index, name in gone.values()
+        if mentions(negative, name)
     )
 
 

@@ -56,6 +56,11 @@ class Concept:
         return [*self.sentences, *first, *(self.kind.long_templates if long else ()), *rest]
 
     @property
+    def said_once(self) -> list[str]:
+        """The names, of several spellings of one name the first."""
+        return list({key(name): name for name in reversed(self.names)}.values())[::-1]
+
+    @property
     def unseen(self) -> tuple[str, ...]:
         """Sentences that are never solved on."""
         held_out = self.sentences[HOLD_OUT - 1 :: HOLD_OUT] if self.only_own else ()
@@ -173,12 +178,12 @@ def checked(request: Request) -> Request:
 def related_phrases(concept: Concept) -> list[str]:
     """Phrases that share words with a concept's names and must survive; see `Kind.related`."""
     erased = {key(phrase) for phrase in (*concept.names, concept.anchor)}
-    phrases = (phrase for name in concept.names for phrase in concept.kind.related(name, concept.anchor))
+    phrases = (phrase for name in concept.said_once for phrase in concept.kind.related(name, concept.anchor))
     return [phrase for phrase in dict.fromkeys(phrases) if key(phrase) not in erased]
 
 
 def unlisted_forms(concept: Concept) -> dict[str, str]:
     """By name, the form of it that people also write, where it is not listed itself."""
     known = {name.casefold() for name in (*concept.names, concept.anchor)}
-    forms = {name: concept.kind.unlisted_form(name) for name in concept.names}
+    forms = {name: concept.kind.unlisted_form(name) for name in concept.said_once}
     return {name: form for name, form in forms.items() if form.casefold() not in known}

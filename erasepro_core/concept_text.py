@@ -7,7 +7,7 @@ from dataclasses import replace
 from .concept import ARROW, Concept, ConceptError, Request, checked, kind_named
 from .conflicts import Conflicts
 from .kinds import Kind
-from .phrase import clean, key
+from .phrase import clean
 
 
 def parse_request(
@@ -103,6 +103,6 @@ def _parse_line(number: int, line: str, kind: Kind) -> Concept:
                 f"line {number}: {phrase!r} is not plain words. Concepts are words; {{}} and embedding: have no place."
             )
     for name in names:
-        if key(name) == key(anchor):
+        if name == anchor:
             raise ConceptError(f"line {number}: {name!r} is its own anchor, so nothing would change. Name another.")
     return Concept(names, anchor, kind)

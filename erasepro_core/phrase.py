@@ -21,6 +21,11 @@ def mentions(text: str, name: str) -> bool:
     return any_of([name]).search(text) is not None
 
 
+def spellings(text: str, name: str) -> list[str]:
+    """How a text spells a name, each spelling once, in their order."""
+    return list(dict.fromkeys(any_of([name]).findall(text)))
+
+
 def opened(text: str, name: str) -> str:
     """The text with `{}` for every mention of a name."""
     return any_of([name]).sub("{}", text)

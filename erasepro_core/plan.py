@@ -88,10 +88,10 @@ class Plan:
         return list(self.row_of)
 
     @cached_property
-    def compared(self) -> set[str]:
-        """The prompts whose features are compared later."""
+    def compared(self) -> Mapping[str, None]:
+        """The prompts whose features are compared later, in a fixed order."""
         both = (prompt for p in (*self.pairs, *self.unseen) for prompt in (p.target_prompt, p.anchor_prompt))
-        return {*both, *self.measured}
+        return dict.fromkeys([*both, *self.measured])
 
     def read(self, rows: Iterable[int]) -> int | None:
         """How many padding tokens are read of some rows; None for all."""

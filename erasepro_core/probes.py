@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .checks import SENTENCES
-from .concept import ConceptError, PromptPair, Request, unlisted_forms
-from .phrase import opened
+from .concept import Concept, ConceptError, PromptPair, Request, unlisted_forms
+from .phrase import opened, spellings
 
 CHECKED = "unseen sentences"
 OWN = "your prompts"
@@ -66,10 +66,9 @@ def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
     found: list[Probe] = []
     for prompt in prompts:
         named = [
-            Probe(OWN, name, PromptPair(template, name, concept.anchor, index))
+            Probe(OWN, name, PromptPair(template, typed, concept.anchor, index))
             for index, concept in enumerate(request.concepts)
-            for name in concept.names
-            if "{}" in (template := prompt if "{}" in prompt else opened(prompt, name))
+            for template, name, typed in _typed(prompt, concept)
         ]
         if not named:
             names = ", ".join(name for concept in request.concepts for name in concept.names)
@@ -78,3 +77,14 @@ def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
             )
         found += named
     return found
+
+
+def _typed(prompt: str, concept: Concept) -> list[tuple[str, str, str]]:
+    """Template, listed name and its spelling in the prompt, for each name in it: what was typed is what is measured."""
+    if "{}" in prompt:
+        return [(prompt, name, name) for name in concept.names]
+    return [
+        (opened(prompt, name), typed if typed in concept.names else name, typed)
+        for name in concept.said_once
+        for typed in spellings(prompt, name)
+    ]

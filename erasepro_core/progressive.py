@@ -21,6 +21,7 @@ from .path import TextPath
 from .plan import Plan, make_plan
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
+from .spellings import spelled_out
 from .table import DEPTH, SwappedPath, Swaps, own_tokens
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
@@ -52,6 +53,7 @@ def solve_request(
     """
     began = time.perf_counter()
     neighbours = find_neighbours(request, path)
+    request = spelled_out(request, path)
     plan = make_plan(request, options, path, neighbours)
     encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
@@ -115,11 +117,12 @@ def _in_the_layers(
     starts = options.schedule.starts(encoders, without_encoders=bool(groups))
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
     parts = plan.parts()
-    step = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
+    step, total = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
     original = observe(path, plan, list(layers.values()), parts, step)
     attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
     best, trial, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
+    tick(total, total)  # start depths that need not be tried are not
     rows = swaps.updates(path) if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
@@ -137,7 +140,7 @@ def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:
 
 def _counted(
     tick: Tick, parts: int, layers: Sequence[int], groups: Sequence[Sequence[TextInput]]
-) -> Callable[[], None]:
+) -> tuple[Callable[[], None], int]:
     """Counts the steps: the parts of the first pass, the layers of every trial and of the solve, and all linears.
 
     Args:
@@ -153,7 +156,7 @@ def _counted(
         done = min(done + 1, total)
         tick(done, total)
 
-    return step
+    return step, total
 
 
 def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:

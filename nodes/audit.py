@@ -39,8 +39,8 @@ class AuditErasure(io.ComfyNode):
         model: ModelPatcher,
         clip: CLIP,
         threshold: float,
-        prompts: str,
-        negative: str,
+        prompts: str = "",
+        negative: str = "",
         erasure: Report | None = None,
         concepts: Request | None = None,
         negative_conditioning: list | None = None,
@@ -74,6 +74,7 @@ def _inputs() -> list[io.Input]:
             display_name="your probe prompts",
             multiline=True,
             default="",
+            optional=True,
             placeholder="optional: a night scene with {}",
             tooltip="Optional: your own sentences, one a line, measured in addition to the built-in ones. {} stands "
             "for every name; a sentence without {} must contain one of the names.",
@@ -83,6 +84,7 @@ def _inputs() -> list[io.Input]:
             display_name="negative prompt",
             multiline=True,
             default="",
+            optional=True,
             placeholder="optional: the negative prompt of this graph",
             tooltip="Optional: your negative prompt. An erased concept in it has the meaning of its anchor, so "
             "guidance moves the picture away from the anchor.",

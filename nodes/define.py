@@ -85,6 +85,7 @@ def _inputs() -> list[io.Input]:
             display_name="everyday prompts",
             multiline=True,
             default="",
+            optional=True,
             placeholder="optional: your everyday prompts, one a line",
             tooltip="Optional: prompts as you write them for this model, one a line. The erasure changes them as "
             "little as possible, as it does with the built-in list. Useful for models with a special vocabulary.",

@@ -53,7 +53,7 @@ def test_unseen_sentences_are_never_solved_on(kind):
         ("cat | -> dog", "line 1: .* has an empty target"),
         ("a -> b -> c", "line 1: the anchor 'b -> c' must be one phrase"),
         ("a -> b | c", "line 1: the anchor 'b | c' must be one phrase"),
-        ("Cat ->  cat", "line 1: 'Cat' is its own anchor"),
+        ("cat ->  cat", "line 1: 'cat' is its own anchor"),
         ("kitten | cat -> cat", "'cat' is its own anchor"),
         ("cat -> dog\nCAT -> bird", "'CAT' is asked to become both 'dog' and 'bird'"),
         ("embedding:cat -> dog", "not plain words"),

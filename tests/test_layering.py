@@ -25,7 +25,7 @@ ORDER = (
     ("plan",),
     ("options", "measure"),
     ("methods", "schedule"),
-    ("prompts",),
+    ("prompts", "spellings"),
     ("neighbours",),
     ("encoded",),
     ("path",),

@@ -233,3 +233,12 @@ def test_own_sentences_reach_the_request_and_bad_ones_stop_the_run(host):
     assert request.concepts[0].sentences == ()
     with pytest.raises(ConceptError, match="'a circle of glass' has 0 places for a name"):
         define.execute("circle -> square", "object", sentences="a circle of glass")
+
+
+def test_what_the_page_calls_optional_is_so_for_api_clients(info):
+    ours = {name: node for name, node in info.items() if name.startswith("ErasePro_")}
+    for name, node in ours.items():
+        for field, spec in node["input"].get("required", {}).items():
+            said = f"{spec[1].get('tooltip', '')} {spec[1].get('placeholder', '')}".lower()
+            assert "optional:" not in said, f"{name}.{field}"
+    assert {"prompts", "negative"} <= set(ours["ErasePro_Audit"]["input"]["optional"])

@@ -17,6 +17,7 @@ from erasepro_core.container import FileError
 from erasepro_core.files import pack, read
 from erasepro_core.sketch import difference, fingerprint
 from erasepro_core.solve import SolveError, zero_residual_factor
+from erasepro_core.stays import Stays
 from tests.artefact import example, normal
 
 EXPONENTS = st.integers(-6, 6)
@@ -39,7 +40,7 @@ def test_a_solve_keeps_its_promises_on_any_columns(data, d_out, d_in, n, p, seed
     X, gap = columns(data, d_in, n, seed), normal(d_out, n, seed=seed + 50).double()
     C = columns(data, d_in, p, seed + 100)
     try:
-        factor = zero_residual_factor(X, preserve=C)
+        factor = zero_residual_factor(X, Stays.of(C, like=X))
     except SolveError:
         assert p > 0  # only preserves can leave nothing free
         return

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from erasepro_core import Options, neighbours, parse_request, prompts
+from erasepro_core import Options, neighbours, parse_request, prompts, spellings
 from erasepro_core.schedule import Schedule
 
 REQUEST = parse_request("circle -> square", "object", "star")
@@ -36,4 +36,12 @@ def every_layer() -> Iterator[None]:
     """Solves from the first block on, without trials of other start depths: every layer that can change does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Schedule, "starts", lambda self, encoders, without_encoders: [0])
+        yield
+
+
+@contextmanager
+def one_case() -> Iterator[None]:
+    """Solves on names as they are listed: test_spellings.py has their other cases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spellings, "cases", lambda name: [])
         yield

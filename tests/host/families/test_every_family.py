@@ -14,7 +14,7 @@ from erasepro_core.encoded import encode_prompts, matched
 from erasepro_core.measure import weight_pairs
 from erasepro_core.schedule import layers_from
 from tests import pack
-from tests.host.families import ALL_DIRECTIONS, REQUEST, every_layer, quick
+from tests.host.families import ALL_DIRECTIONS, REQUEST, every_layer, one_case, quick
 
 pytestmark = pytest.mark.usefixtures("comfy_library")
 
@@ -45,7 +45,7 @@ def build(name: str) -> tuple[Any, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_solves():
-    with quick(), every_layer():
+    with quick(), every_layer(), one_case():
         yield
 
 
