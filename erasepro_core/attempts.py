@@ -168,9 +168,11 @@ def judged(
         changed: what updates add to the features of inputs, by input.
         table: whether the tables change.
     """
-    pairs, groups = _some(plan.unseen), [_some(list(group)) for group in plan.groups.values()]
-    after = encode_prompts(path, [*(pair.target_prompt for pair in pairs), *chain(*groups)]).changed(changed or {})
-    left = float(leak(pairs, before, after, weights, plan.prefixes).mean())
+    unseen, seen = _some(plan.unseen), _some(plan.few_pairs)
+    groups = [_some(list(group)) for group in plan.groups.values()]
+    targets = [pair.target_prompt for pair in (*unseen, *seen)]
+    after = encode_prompts(path, [*targets, *chain(*groups)]).changed(changed or {})
+    left = max(float(leak(pairs, before, after, weights, plan.prefixes).mean()) for pairs in (unseen, seen))
     moved = max(float(drift(group, before, after, weights).mean()) for group in groups)
     return Trial(start, left, moved, table)
 

@@ -12,7 +12,7 @@ from .attempts import ENOUGH, Attempt, Attempts, judged, recorded
 from .concept import Request
 from .encoded import encode_prompts
 from .families import POOLED, Encoder, TextInput
-from .measure import WeightPair, Weights, stand_in_weight
+from .measure import WeightPair, Weights, leak, stand_in_weight
 from .methods import Where
 from .neighbours import find_neighbours
 from .options import Options
@@ -95,8 +95,12 @@ def _in_the_tables(path: TextPath, plan: Plan, swaps: Swaps, weights: Weights, d
     """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
     rows = swaps.updates(path)
     before = encode_prompts(path, plan.compared, tick=lambda: tick(0, 1))
-    trial = judged(plan, before, SwappedPath(path, swaps), weights, depth)
-    if trial.score > ENOUGH or not rows:
+    swapped = SwappedPath(path, swaps)
+    trial = judged(plan, before, swapped, weights, depth)
+    pairs = [*plan.pairs, *plan.unseen]
+    after = encode_prompts(swapped, [pair.target_prompt for pair in pairs], tick=lambda: tick(0, 1))
+    # A name may be one token in one sentence and several in another, so every sentence counts.
+    if not rows or trial.score > ENOUGH or float(leak(pairs, before, after, weights, plan.prefixes).max()) > ENOUGH:
         return None
     tick(1, 1)
     layers = tuple(map(_table_record, rows, rows.values()))

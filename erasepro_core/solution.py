@@ -15,9 +15,8 @@ from .original import Original
 from .plan import Plan
 from .update import UpdateSet
 
-DRIFT_COUNTS = 1.5
-"""Pictures forgive leak more than drift: with a leak of .15 none showed the target, with a drift of .2 one in ten of
-the others was wrong (docs/decisions/0032)."""
+FORGIVEN = 0.2
+"""What a start moves further than this counts twice: pictures forgive no more (docs/decisions/0031)."""
 
 
 class Side(str, Enum):
@@ -55,7 +54,7 @@ class Trial:
 
     start: int
     leak: float
-    """Mean over some of the unseen sentences."""
+    """Mean over some of the unseen sentences, or over those solved on if that is more."""
     drift: float
     """Mean over the group of prompts that moved most: preserves, related phrases, neighbours, anchors, neutral
     prompts."""
@@ -65,7 +64,7 @@ class Trial:
     @property
     def score(self) -> float:
         """What the choice of the start makes small: the distance from no leak and no drift."""
-        return math.hypot(self.leak, DRIFT_COUNTS * self.drift)
+        return math.hypot(self.leak, self.drift) + max(0.0, self.drift - FORGIVEN)
 
 
 @dataclass(frozen=True)

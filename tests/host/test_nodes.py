@@ -133,7 +133,7 @@ BAD_TEXT = [
     ("", "concept text is empty"),
     ("a ->", "has nothing after the arrow"),
     ("-> b", "has an empty target"),
-    ("circle -> Circle", "is its own anchor"),
+    ("circle -> circle", "is its own anchor"),
     ("circle -> square\nCircle -> star", "to become both 'square' and 'star'"),
 ]
 

@@ -14,7 +14,7 @@ from tests import pack
 from tests.host.families import every_layer, quick
 
 pytestmark = pytest.mark.usefixtures("comfy_library")
-TWO = Options(templates=2, tolerance=1.0)
+TWO = Options(templates=2, tolerance=1.0, own_tokens=False)
 CASED, UNCASED = ("flux", "z_image"), "sd1"
 
 

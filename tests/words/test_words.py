@@ -124,7 +124,7 @@ def test_other_painters_hardly_move_with_one(words):
     others = [f"a harbour at night by {name}" for name in UNLISTED_PAINTERS]
 
     def moved() -> float:
-        solution = solve_request(request, Options(templates=4), original)
+        solution = solve_request(request, Options(templates=4, own_tokens=False), original)
         edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
         with torch.no_grad():
             both = encode_prompts(original, others), encode_prompts(edited, others)
