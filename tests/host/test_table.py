@@ -69,7 +69,8 @@ def test_a_stock_loader_reads_a_few_rows_as_a_lora(host, mini, report, tmp_path)
     tensors, back = stored(report, "float32", tmp_path)
     assert f"text_encoders.{TABLE}.lora_up.weight" in tensors
     lora = comfy.utils.load_torch_file(str(tmp_path / "erasure.safetensors"))
-    loaded = comfy.sd.load_lora_for_models(*mini[:2], lora, 1.0, 1.0)
+    model, clip = mini[:2]
+    loaded = comfy.sd.load_lora_for_models(model, clip, lora, 1.0, 1.0)
     ours = features(host, host.with_erasure(*mini[:2], back.solution.updates, 1.0))
     torch.testing.assert_close(features(host, loaded), ours, rtol=0, atol=1e-5)
     assert (ours - features(host, mini[:2])).abs().max() > 0.1
