@@ -94,7 +94,7 @@ def test_a_live_model_that_says_nothing_does_not_pass(report, host, erased):
 def test_prompts_of_ones_own_must_name_a_concept(report, after):
     found = audit(REQUEST, report.checks, after, 0.3, ["a Disc under water", "two discs"[:3] + " {}"])
     own = [(finding.name, finding.prompt) for finding in found.findings if finding.group == OWN]
-    assert own == [("disc", "a disc under water"), ("circle", "two circle"), ("disc", "two disc")]
+    assert own == [("disc", "a Disc under water"), ("circle", "two circle"), ("disc", "two disc")]
     with pytest.raises(ConceptError, match=r"'a discus' names none of: circle, disc. Write \{\}"):
         audit(REQUEST, report.checks, after, 0.3, ["a discus"])
 
