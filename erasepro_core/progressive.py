@@ -28,7 +28,7 @@ from .update import LowRankUpdate, RowUpdate, UpdateSet
 Tick = Callable[[int, int], None]
 """Called after every layer with how many are done of how many: shows progress, and raises to stop the solve."""
 NOTHING = 1e-5
-"""Layers of the diffusion model stay as they are where less than this share of the gap is left for them."""
+"""Behind changed tables, linears of the diffusion model stay where less than this share of the gap is left."""
 
 
 @torch.no_grad()
@@ -169,7 +169,7 @@ def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowR
     records: list[LayerRecord] = []
     depth = deepest(attempts.encoders)
     for context in best.contexts:
-        if context.required.norm() <= NOTHING * context.gap.norm():
+        if best.table and context.required.norm() <= NOTHING * context.gap.norm():
             continue
         for name, weight in attempts.path.conditioned(context.inputs[0]):
             update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)

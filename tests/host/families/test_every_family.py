@@ -212,7 +212,7 @@ def test_padding_that_no_column_stands_for_is_erased_as_well(case):
     """A few padding tokens stand for all of them: those between must not keep the target."""
     pair = matched(case.path, REQUEST.pairs(1))[0][0]
     prompts = [pair.target_prompt, pair.anchor_prompt]
-    before, after = encode_prompts(case.path, prompts), encode_prompts(erased(case), prompts)
+    before, after = (encode_prompts(path, prompts, padding=None) for path in (case.path, erased(case)))
     weights = weight_pairs(case.path, erased(case))
     for text_input in (i for i in case.path.inputs if before.padding(i) and i.edited):
         rows = [before.rows[prompt][text_input.source] for prompt in prompts]
@@ -232,7 +232,7 @@ def test_words_before_the_concept_are_erased_where_they_depend_on_it(case):
     pairs = matched(case.path, REQUEST.pairs(2, case.path.family.long_prompts))[0]
     pair = max(pairs, key=lambda pair: len(pair.target_prefix))
     prompts = [pair.target_prompt, pair.anchor_prompt]
-    before, after = encode_prompts(case.path, prompts), encode_prompts(erased(case), prompts)
+    before, after = (encode_prompts(path, prompts, padding=None) for path in (case.path, erased(case)))
     weights = weight_pairs(case.path, erased(case))
     for text_input in (i for i in case.path.inputs if i.source in readers and i.edited):
         target, anchor = (before.rows[prompt][text_input.source] for prompt in prompts)
