@@ -46,7 +46,7 @@ export function byDepth(title, layers, value, logarithmic = false) {
     shape("path", { d: `M${LEFT} ${TOP}V${BOTTOM}H${WIDTH - 4}`, class: "erasepro-axis" }),
     shape("text", { x: LEFT - 4, y: TOP + 7, "text-anchor": "end" }, shown(top)),
     shape("text", { x: LEFT - 4, y: BOTTOM - 1, "text-anchor": "end" }, shown(bottom)),
-    shape("text", { x: x(first), y: HEIGHT - 6 }, say("depth {depth}", { depth: first })),
+    shape("text", { x: x(first), y: HEIGHT - 6 }, first < 0 ? say("token table") : say("depth {depth}", { depth: first })),
     last > first ? shape("text", { x: x(last), y: HEIGHT - 6, "text-anchor": "end" }, String(last)) : "",
     ...dots,
   );

@@ -23,12 +23,14 @@ function ofSolve({ concepts, leak, limit, layers, drift, moved, warnings, residu
     const wrong = leak.training[index] > limit ? say("NOT ERASED") : "";
     return row(concept, wrong, leakBar(leak.unseen[index], limit), note);
   });
-  const depths = layers.map((layer) => layer.depth);
-  const layered = { count: layers.length, first: Math.min(...depths), last: Math.max(...depths), most: brief(residual) };
+  const blocks = layers.map((layer) => layer.depth).filter((depth) => depth >= 0); // the table of tokens is before all
+  const layered = { count: layers.length, first: Math.min(...blocks), last: Math.max(...blocks), most: brief(residual) };
   const facts = {
     drift: Object.entries(drift).map(([group, moved]) => `${say(group)} ${moved.toFixed(3)}`).join(" · "),
     ...(moved.neighbours ? { "moved most": moved.neighbours.map(([name, by]) => `${name} ${by.toFixed(3)}`).join(" · ") } : {}),
-    residual: say("at most {most} in {count} layers, depth {first} to {last}", layered),
+    residual: blocks.length
+      ? say("at most {most} in {count} layers, depth {first} to {last}", layered)
+      : say("at most {most} in the table of tokens", layered),
     size: say("{size} MB, solved in {seconds} s", { size: (bytes / 1e6).toFixed(2), seconds: seconds.toFixed(1) }),
     digest,
   };
