@@ -53,9 +53,11 @@ def test_saved_and_loaded_it_does_what_it_did(host, mini, report, tmp_path):
         torch.testing.assert_close(weight, same_weights[name], rtol=0, atol=1e-6)
 
 
-def test_half_precision_adds_hardly_any_leak(host, mini, report, tmp_path):
+def test_half_precision_adds_hardly_any_leak(host, mini, tmp_path):
+    options = Options(templates=2 * TEMPLATES, own_tokens=False)  # with fewer sentences there is little to leave out
+    report = packs.module("nodes.solve").solve_and_check(*mini[:2], REQUEST, options)
     back = stored(report, "float16", tmp_path)
-    assert back.solution.updates.nbytes() < 0.7 * report.solution.updates.nbytes()  # in memory both are float32
+    assert back.solution.updates.nbytes() < 0.5 * report.solution.updates.nbytes()  # in memory both are float32
     path = host.HostPath(*mini[:2])
     half = verify(
         replace(report.solution, updates=back.solution.updates),
