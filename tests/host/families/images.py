@@ -41,32 +41,24 @@ STATES = [1, 2, 3]
 """Which hidden states a tiny Flux.2 reads; real ones read 10, 20, 30 or 9, 18, 27."""
 
 
+CASCADE = {
+    "c_cond": 64,
+    "c_hidden": [64],
+    "nhead": [2],
+    "blocks": [[1], [1]],
+    "block_repeat": [[1], [1]],
+    "level_config": ["CTA"],
+}
+"""What both of its models share."""
+
+
 def stable_cascade() -> Built:
-    config = {
-        "stable_cascade_stage": "c",
-        "c_cond": 64,
-        "c_hidden": [64],
-        "nhead": [2],
-        "blocks": [[1], [1]],
-        "block_repeat": [[1], [1]],
-        "level_config": ["CTA"],
-        "c_clip_text": G,
-        "c_clip_text_pooled": G,
-    }
+    config = {"stable_cascade_stage": "c", **CASCADE, "c_clip_text": G, "c_clip_text_pooled": G}
     return diffusion(supported.Stable_Cascade_C, config), cascade_text()
 
 
 def stable_cascade_b() -> Built:
-    config = {
-        "stable_cascade_stage": "b",
-        "c_cond": 64,
-        "c_hidden": [64],
-        "nhead": [2],
-        "blocks": [[1], [1]],
-        "block_repeat": [[1], [1]],
-        "level_config": ["CTA"],
-        "c_clip": G,
-    }
+    config = {"stable_cascade_stage": "b", **CASCADE, "c_clip": G}
     return diffusion(supported.Stable_Cascade_B, config), cascade_text()
 
 
