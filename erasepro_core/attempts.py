@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .capture import CapturedLayer, Columns, captured, edited, take
-from .encoded import Encoded, encode_prompts
+from .concept import PromptPair
+from .encoded import Encoded, Prefixes, encode_prompts
 from .families import Encoder, TextInput
 from .measure import Weights, drift, leak
 from .methods import Solver
@@ -125,7 +126,7 @@ class Attempts:
         path = self.path_of(table)
         plan, layers = self.plan, layers_from(self.encoders, start)
         rows = [plan.row_of[p] for p in unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))]
-        work = _Pass(self, rows, few, {layer.name: layer for layer in layers})
+        work = _Pass(self, plan.places(rows), few, {layer.name: layer for layer in layers})
         with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
             features = path.encode([plan.rows[row] for row in rows], plan.read(rows))
         contexts = [work.context(features, group) for group in self.groups]
@@ -142,39 +143,47 @@ class Attempts:
         return self.solvers[key]
 
     def _trial(self, attempt: Attempt) -> Trial:
-        changed = {i.name: context.update for context in attempt.contexts for i in context.inputs}
-        path, how = self.path_of(attempt.table), (self.weights, attempt.start)
+        sample = Sample.of(self.plan)
         with edited({self.path.module(name): update for name, update in attempt.updates.items()}):
-            return judged(self.plan, self.original.encoded, path, *how, changed, table=attempt.table)
+            after = encode_prompts(self.path_of(attempt.table), sample.prompts)
+        after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
+        return sample.trial(attempt.start, self.original.encoded, after, self.weights, table=attempt.table)
 
 
-def judged(
-    plan: Plan,
-    before: Encoded,
-    path: TextPath,
-    weights: Weights,
-    start: int,
-    changed: Mapping[str, LowRankUpdate] | None = None,
-    *,
-    table: bool = True,
-) -> Trial:
-    """Leak and drift of a start on some of the prompts that they are measured on.
+@dataclass(frozen=True)
+class Sample:
+    """Some of the prompts that leak and drift are measured on, to judge a start by."""
 
-    Args:
-        before: the prompts in the original model.
-        path: the model with the updates of its text encoders.
-        weights: one for all that read an input.
-        start: the start depth.
-        changed: what updates add to the features of inputs, by input.
-        table: whether the tables change.
-    """
-    unseen, seen = _some(plan.unseen), _some(plan.few_pairs)
-    groups = [_some(list(group)) for group in plan.groups.values()]
-    targets = [pair.target_prompt for pair in (*unseen, *seen)]
-    after = encode_prompts(path, [*targets, *chain(*groups)]).changed(changed or {})
-    left = max(float(leak(pairs, before, after, weights, plan.prefixes).mean()) for pairs in (unseen, seen))
-    moved = max(float(drift(group, before, after, weights).mean()) for group in groups)
-    return Trial(start, left, moved, table)
+    unseen: list[PromptPair]
+    seen: list[PromptPair]
+    groups: list[list[str]]
+    """Of prompts that must not move."""
+    prefixes: Prefixes
+
+    @classmethod
+    def of(cls, plan: Plan) -> Sample:
+        """At most `TRIED` of each."""
+        groups = [_some(list(group)) for group in plan.groups.values()]
+        return cls(_some(plan.unseen), _some(plan.few_pairs), groups, plan.prefixes)
+
+    @property
+    def prompts(self) -> list[str]:
+        """All that an edited model must encode."""
+        return [*(pair.target_prompt for pair in (*self.unseen, *self.seen)), *chain(*self.groups)]
+
+    def trial(self, start: int, before: Encoded, after: Encoded, weights: Weights, *, table: bool) -> Trial:
+        """Leak and drift of a start.
+
+        Args:
+            start: the start depth.
+            before, after: the prompts in the original model and in the edited one.
+            weights: one for all that read an input.
+            table: whether the tables change.
+        """
+        pairs = self.unseen, self.seen
+        left = max(float(leak(each, before, after, weights, self.prefixes).mean()) for each in pairs)
+        moved = max(float(drift(group, before, after, weights).mean()) for group in self.groups)
+        return Trial(start, left, moved, table)
 
 
 def _best(tried: Sequence[tuple[Trial, Attempt]]) -> tuple[Trial, Attempt]:
@@ -191,23 +200,19 @@ class _Pass:
     """State of one forward pass in which layers are solved as their inputs arrive."""
 
     shared: Attempts
-    rows: Sequence[int]
-    """The rows of the plan that are encoded in it."""
+    place: Tensor
+    """Where the rows of the plan stand in it; see `Plan.places`."""
     few: bool
     layers: Mapping[str, ScheduledLayer]
     updates: dict[str, LowRankUpdate] = field(default_factory=dict)
     records: dict[str, LayerRecord] = field(default_factory=dict)
     _factors: dict[str, RightFactor] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._place = torch.full((len(self.shared.plan.rows),), -1)
-        self._place[list(self.rows)] = torch.arange(len(self.rows))
-
     def targets(self, source: str) -> Columns:
         """Where the target tokens of an encoder stand in this pass."""
         rows, positions = self.shared.plan.tokens[source].target
         chosen = self._chosen(source)
-        return self._place[rows[chosen]], positions[chosen]
+        return self.place[rows[chosen]], positions[chosen]
 
     def on_layer(self, layer: CapturedLayer, features: Tensor, output: Tensor, written: Tensor) -> Tensor | None:
         """Solves a layer on the input it has just had; returns the output it would have had with its update."""

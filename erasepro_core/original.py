@@ -97,9 +97,7 @@ class _Part:
     """Some rows of a plan in one pass, and where the tokens that play a part stand in it."""
 
     def __init__(self, plan: Plan, rows: Sequence[int]):
-        self._plan, self._rows = plan, rows
-        self._place = torch.full((len(plan.rows),), -1)
-        self._place[list(rows)] = torch.arange(len(rows))
+        self._plan, self._rows, self._place = plan, rows, plan.places(rows)
 
     def here(self, columns: Columns) -> tuple[Columns, Tensor]:
         """Those of the columns that are in this part, and which they are."""

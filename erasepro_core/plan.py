@@ -93,6 +93,12 @@ class Plan:
         both = (prompt for p in (*self.pairs, *self.unseen) for prompt in (p.target_prompt, p.anchor_prompt))
         return dict.fromkeys([*both, *self.measured])
 
+    def places(self, rows: Sequence[int]) -> Tensor:
+        """Where each row of the plan stands in a batch of some rows, `[all rows]`; -1 where it is not among them."""
+        found = torch.full((len(self.rows),), -1)
+        found[list(rows)] = torch.arange(len(rows))
+        return found
+
     def read(self, rows: Iterable[int]) -> int | None:
         """How many padding tokens are read of some rows; None for all."""
         wanted = [self.padding[row] for row in rows]

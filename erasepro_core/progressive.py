@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from .attempts import ENOUGH, Attempt, Attempts, judged, recorded
+from .attempts import ENOUGH, Attempt, Attempts, Sample, recorded
 from .concept import Request
 from .encoded import encode_prompts
 from .families import POOLED, Encoder, TextInput
@@ -59,13 +59,14 @@ def solve_request(
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
     swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
     weights = _stand_ins(path)
-    found = _in_the_tables(path, plan, swaps, weights, deepest(encoders), tick) if swaps else None
-    found = found or _in_the_layers(path, plan, options, encoders, swaps, weights, tick)
+    rows = swaps.updates(path)
+    found = _in_the_tables(path, plan, swaps, rows, weights, deepest(encoders), tick) if rows else None
+    found = found or _in_the_layers(path, plan, options, encoders, swaps, rows, weights, tick)
     return Solution(
         updates=found.updates,
         request=request,
         options=options,
-        start=found.start,
+        start=found.trial.start,
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
@@ -86,21 +87,24 @@ class _Found:
     trials: tuple[Trial, ...]
     original: Original
 
-    @property
-    def start(self) -> int:
-        return self.trial.start
 
-
-def _in_the_tables(path: TextPath, plan: Plan, swaps: Swaps, weights: Weights, depth: int, tick: Tick) -> _Found | None:
+def _in_the_tables(
+    path: TextPath,
+    plan: Plan,
+    swaps: Swaps,
+    rows: Mapping[str, RowUpdate],
+    weights: Weights,
+    depth: int,
+    tick: Tick,
+) -> _Found | None:
     """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
-    rows = swaps.updates(path)
+    sample, pairs = Sample.of(plan), [*plan.pairs, *plan.unseen]
     before = encode_prompts(path, plan.compared, tick=lambda: tick(0, 1))
-    swapped = SwappedPath(path, swaps)
-    trial = judged(plan, before, swapped, weights, depth)
-    pairs = [*plan.pairs, *plan.unseen]
-    after = encode_prompts(swapped, [pair.target_prompt for pair in pairs], tick=lambda: tick(0, 1))
+    prompts = [*(pair.target_prompt for pair in pairs), *sample.prompts]
+    after = encode_prompts(SwappedPath(path, swaps), prompts, tick=lambda: tick(0, 1))
+    trial = sample.trial(depth, before, after, weights, table=True)
     # A name may be one token in one sentence and several in another, so every sentence counts.
-    if not rows or trial.score > ENOUGH or float(leak(pairs, before, after, weights, plan.prefixes).max()) > ENOUGH:
+    if trial.score > ENOUGH or float(leak(pairs, before, after, weights, plan.prefixes).max()) > ENOUGH:
         return None
     tick(1, 1)
     layers = tuple(map(_table_record, rows, rows.values()))
@@ -113,6 +117,7 @@ def _in_the_layers(
     options: Options,
     encoders: list[Encoder],
     swaps: Swaps,
+    rows: Mapping[str, RowUpdate],
     weights: Weights,
     tick: Tick,
 ) -> _Found:
@@ -121,13 +126,14 @@ def _in_the_layers(
     starts = options.schedule.starts(encoders, without_encoders=bool(groups))
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
     parts = plan.parts()
-    step, total = _counted(tick, len(parts), [len(layers_from(encoders, start)) for start in starts], groups)
+    counts = [len(layers_from(encoders, start)) for start in starts]
+    step, total = _counted(tick, len(parts), counts, groups, tables=bool(swaps))
     original = observe(path, plan, list(layers.values()), parts, step)
     attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
     best, trial, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     tick(total, total)  # start depths that need not be tried are not
-    rows = swaps.updates(path) if best.table else {}
+    rows = rows if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
 
@@ -143,15 +149,16 @@ def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:
 
 
 def _counted(
-    tick: Tick, parts: int, layers: Sequence[int], groups: Sequence[Sequence[TextInput]]
+    tick: Tick, parts: int, layers: Sequence[int], groups: Sequence[Sequence[TextInput]], *, tables: bool
 ) -> tuple[Callable[[], None], int]:
     """Counts the steps: the parts of the first pass, the layers of every trial and of the solve, and all linears.
 
     Args:
         parts: of the first pass.
         layers: how many each start depth has; the solve may take as many as the first.
+        tables: whether each start depth is tried with changed tables as well.
     """
-    trials = sum(layers) if len(layers) > 1 else 0
+    trials = sum(layers) * (1 + tables) if len(layers) > 1 or tables else 0
     total = parts + trials + max(layers) + sum(len(group[0].layers) for group in groups)
     done = 0
 

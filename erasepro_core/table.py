@@ -42,11 +42,12 @@ class Swaps:
             tokens = self.tokens.get(encoder.name)
             if tokens and encoder.table:
                 targets, anchors = torch.tensor(list(tokens)), torch.tensor(list(tokens.values()))
-                change = path.embeddings(encoder, anchors.tolist()) - path.embeddings(encoder, targets.tolist())
-                new = change.cpu().any(1)
+                # Read once: a table is the largest weight of an encoder.
+                before, wanted = path.embeddings(encoder, [*tokens, *tokens.values()]).cpu().chunk(2)
+                new = (wanted != before).any(1)
                 if new.any():
                     sources, height = tuple(anchors[new].tolist()), path.table_height(encoder)
-                    found[encoder.table] = RowUpdate(targets[new], change.cpu()[new], height, sources)
+                    found[encoder.table] = RowUpdate(targets[new], (wanted - before)[new], height, sources)
         return found
 
 
@@ -87,17 +88,17 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
         for name, tokens in used.items():
             tokens.update(row[name].ids[row[name].start : row[name].end])
     found: dict[str, dict[int, set[int]]] = {name: {} for name in used}
-    words: dict[str, None] = {}
+    said: dict[tuple[str, int], str] = {}
     for concept in request.concepts:
         for name, anchor in _forms(concept):
             for encoder, word, target, instead in _answers(path, name.split(), anchor.split()):
                 if encoder in used and target not in used[encoder] and target != instead:
                     found[encoder].setdefault(target, set()).add(instead)
-                    words[word] = None
+                    said.setdefault((encoder, target), word)
     clear = {
         name: {t: anchors.pop() for t, anchors in each.items() if len(anchors) == 1} for name, each in found.items()
     }
-    return Swaps(clear, tuple(words))
+    return Swaps(clear, tuple(dict.fromkeys(word for (name, token), word in said.items() if token in clear[name])))
 
 
 def _forms(concept: Concept) -> Iterator[tuple[str, str]]:

@@ -123,21 +123,25 @@ def _after(solution: Solution, path: TextPath, plan: Plan) -> _After:
     return _After(seen.encoded, layers, inputs)
 
 
+def _kept(solution: Solution) -> dict[str, Tensor]:
+    """By layer: the mixes of aligned tokens on which its constraint holds exactly."""
+    return {record.name: record.kept for record in solution.layers}
+
+
 def _table_residuals(solution: Solution, original: TextPath, edited: TextPath) -> dict[str, Residual]:
-    residuals = {}
+    kept, residuals = _kept(solution), {}
     for encoder in original.encoders:
         update = solution.updates.text_encoder.get(encoder.table or "")
         if isinstance(update, RowUpdate):
-            targets, anchors = update.rows.tolist(), update.sources
-            wanted, before = original.embeddings(encoder, anchors), original.embeddings(encoder, targets)
-            left, gap = wanted - edited.embeddings(encoder, targets), wanted - before
-            share = float(left.norm() / gap.norm())
-            residuals[str(encoder.table)] = Residual(share, share)
+            targets = update.rows.tolist()
+            wanted, before = original.embeddings(encoder, [*update.sources, *targets]).T.chunk(2, dim=1)
+            left = wanted - edited.embeddings(encoder, targets).T
+            residuals[str(encoder.table)] = _residual(left, wanted - before, kept[str(encoder.table)])
     return residuals
 
 
 def _encoder_residuals(solution: Solution, before: Original, after: _After) -> dict[str, Residual]:
-    kept = {record.name: record.kept for record in solution.layers}
+    kept = _kept(solution)
     return {
         name: _residual(before.layers[name].anchor - target, before.layers[name].gap, kept[name])
         for name, target in after.layers.items()
@@ -147,8 +151,7 @@ def _encoder_residuals(solution: Solution, before: Original, after: _After) -> d
 def _conditioned_residuals(
     solution: Solution, path: TextPath, before: Original, after: _After, weights: Weights
 ) -> dict[str, Residual]:
-    kept = {record.name: record.kept for record in solution.layers}
-    residuals = {}
+    kept, residuals = _kept(solution), {}
     for name in solution.updates.diffusion_model:
         inputs = [text_input.name for text_input in path.inputs if name in text_input.layers]
         original, edited = weights[inputs[0]][name]

@@ -43,11 +43,6 @@ def beside_the_weights(patcher: ModelPatcher, layers: Collection[str], side: str
         side: what to call the patcher.
     """
     found = [*_loras(patcher, side), *_objects(patcher, side), *_options(patcher, side)]
-    found += [
-        Beside(f"{kind} callback", f"this {side} carries a callback of a custom node ({kind})")
-        for kind, by_key in patcher.callbacks.items()
-        if _any(by_key)
-    ]
     return [*dict.fromkeys(found), *_torch_hooks(patcher, layers, side)]
 
 
@@ -81,9 +76,10 @@ def _options(patcher: ModelPatcher, side: str) -> Iterator[Beside]:
         for kind, by_key in wrappers.items():
             if _any(by_key):
                 yield Beside(f"{kind} wrapper", f"this {side} carries a wrapper of the model ({kind})")
-    for kind, by_key in into_blocks.get("callbacks", {}).items():
-        if _any(by_key):
-            yield Beside(f"{kind} callback", f"this {side} carries a callback of a custom node ({kind})")
+    for callbacks in (patcher.callbacks, into_blocks.get("callbacks", {})):
+        for kind, by_key in callbacks.items():
+            if _any(by_key):
+                yield Beside(f"{kind} callback", f"this {side} carries a callback of a custom node ({kind})")
     for name, value in [*options.items(), *into_blocks.items()]:
         if (callable(value) or name == "context_handler") and name not in MIXERS:
             yield Beside(name, f"this {side} carries a function that can stand in for the model ({name})")
