@@ -310,14 +310,12 @@ scene("the templates have cards with pictures", async () => {
   await page.getByText("ErasePro", { exact: true }).last().click();
   const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
   for (const name of names) {
-    const card = page.getByText(name, { exact: true }).first();
-    await card.waitFor();
-    await card.scrollIntoViewIfNeeded(); // its picture is loaded when it is seen
+    const card = page.getByTestId(`template-workflow-${name}`);
+    // The page loads a picture when its card is in sight, and drops it after that.
+    await card.evaluate((element) => element.scrollIntoView({ block: "center" }));
+    const picture = await card.locator("img").elementHandle();
+    await page.waitForFunction((image) => image.naturalWidth === 480, picture);
   }
-  await page.waitForFunction((count) => {
-    const pictures = [...document.querySelectorAll("[role=dialog] img")].filter((image) => image.naturalWidth === 480);
-    return pictures.length >= count;
-  }, names.length);
 });
 
 const LANGUAGES = { ja: ["概念の定義", "種類", "アンカー"], zh: ["定义概念", "类型", "锚点"] };
