@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from .conflicts import Conflicts
 from .kinds import KINDS, Kind
-from .phrase import any_of, key
+from .marks import written
+from .mention import Mentions
+from .phrase import key, language
 
 ARROW = "->"
 FIRST = 4
@@ -43,31 +44,42 @@ class Concept:
     """The user's own sentences with one `{}`, solved on before the built-in ones."""
     only_own: bool = False
     """Whether they replace the built-in ones. Then every fifth is not solved on: leak is measured there."""
+    languages: tuple[str, ...] = ()
+    """Languages beside English whose built-in sentences the model reads; names in them are said in these first."""
 
-    def templates(self, long: bool = False) -> list[str]:
+    def templates(self, name: str = "", long: bool = False) -> list[str]:
         """Sentences to solve on, the most useful first.
 
         Args:
+            name: in the language of which name.
             long: whether the text encoders read long prompts.
         """
         if self.only_own:
             return [sentence for n, sentence in enumerate(self.sentences, start=1) if n % HOLD_OUT]
         first, rest = self.kind.templates[:FIRST], self.kind.templates[FIRST:]
-        return [*self.sentences, *first, *(self.kind.long_templates if long else ()), *rest]
+        local = self._local(name)[0]
+        return [*self.sentences, *local, *first, *(self.kind.long_templates if long else ()), *rest]
+
+    def _local(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Sentences in the language of a name, solved on and unseen; none where it is English or not read."""
+        own = language(name)
+        if own == "zh" and language(*self.names, self.anchor) == "ja":
+            own = "ja"  # Han letters alone could be either
+        return self.kind.local.get(own, ((), ())) if own in self.languages else ((), ())
 
     @property
     def said_once(self) -> list[str]:
         """The names, of several spellings of one name the first."""
         return list({key(name): name for name in reversed(self.names)}.values())[::-1]
 
-    @property
-    def unseen(self) -> tuple[str, ...]:
-        """Sentences that are never solved on."""
+    def unseen(self, name: str = "") -> tuple[str, ...]:
+        """Sentences that are never solved on, in the language of a name."""
         held_out = self.sentences[HOLD_OUT - 1 :: HOLD_OUT] if self.only_own else ()
-        return held_out or self.kind.unseen
+        return held_out or (*self._local(name)[1], *self.kind.unseen)
 
     def __str__(self) -> str:
-        return f"{' | '.join(self.names)} {ARROW} {self.anchor}"
+        """The line that is read as this concept."""
+        return f"{' | '.join(map(written, self.names))} {ARROW} {written(self.anchor)}"
 
 
 @dataclass(frozen=True)
@@ -119,23 +131,23 @@ class Request:
 
     def pairs(self, templates: int, long: bool = False) -> list[PromptPair]:
         """Prompt pairs to solve on, up to `templates` sentences for each name."""
-        return self._pairs(lambda concept: self.templates(concept, long)[:templates])
+        return self._pairs(lambda concept, name: self.templates(concept, name, long)[:templates])
 
     def unseen_pairs(self, sentences: int | None = None) -> list[PromptPair]:
         """Prompt pairs in sentences that are never solved on, all of them or the first few."""
-        return self._pairs(lambda concept: self.unseen(concept)[:sentences])
+        return self._pairs(lambda concept, name: self.unseen(concept, name)[:sentences])
 
-    def templates(self, concept: Concept, long: bool = False) -> list[str]:
+    def templates(self, concept: Concept, name: str = "", long: bool = False) -> list[str]:
         """The sentences of a concept to solve on that mention no target; see `Concept.templates`.
 
         Raises:
             ConceptError: all of them mention one.
         """
-        return self._usable(concept, concept.templates(long))
+        return self._usable(concept, concept.templates(name, long))
 
-    def unseen(self, concept: Concept) -> list[str]:
+    def unseen(self, concept: Concept, name: str = "") -> list[str]:
         """The sentences of a concept never to solve on that mention no target; raises ConceptError if all do."""
-        return self._usable(concept, concept.unseen)
+        return self._usable(concept, concept.unseen(name))
 
     def _usable(self, concept: Concept, sentences: Iterable[str]) -> list[str]:
         found = self.without_targets(sentences)
@@ -143,21 +155,22 @@ class Request:
             raise ConceptError(f"every sentence for {concept} names something that is erased. Add others.")
         return found
 
-    def _pairs(self, templates: Callable[[Concept], list[str]]) -> list[PromptPair]:
+    def _pairs(self, templates: Callable[[Concept, str], list[str]]) -> list[PromptPair]:
         return [
             PromptPair(template, name, concept.anchor, index)
             for index, concept in enumerate(self.concepts)
             for name in concept.names
-            for template in templates(concept)
+            for template in templates(concept, name)
         ]
 
     def without_targets(self, sentences: Iterable[str]) -> list[str]:
         """The sentences that mention no target: `a red {}` cannot help to erase red, nor stay as it is."""
-        return [sentence for sentence in sentences if not self._any_target.search(sentence)]
+        return [sentence for sentence in sentences if not self.any_target.within(sentence)]
 
     @cached_property
-    def _any_target(self) -> re.Pattern[str]:
-        return any_of(name for concept in self.concepts for name in concept.names)
+    def any_target(self) -> Mentions:
+        """Finds the targets in a text."""
+        return Mentions(name for concept in self.concepts for name in concept.names)
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""
@@ -184,6 +197,6 @@ def related_phrases(concept: Concept) -> list[str]:
 
 def unlisted_forms(concept: Concept) -> dict[str, str]:
     """By name, the form of it that people also write, where it is not listed itself."""
-    known = {name.casefold() for name in (*concept.names, concept.anchor)}
+    known = {key(name) for name in (*concept.names, concept.anchor)}
     forms = {name: concept.kind.unlisted_form(name) for name in concept.said_once}
-    return {name: form for name, form in forms.items() if form.casefold() not in known}
+    return {name: form for name, form in forms.items() if key(form) not in known}

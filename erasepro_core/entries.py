@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 
 from .checks import Check
 from .concept import Concept, PromptPair, Request
-from .concept_text import parse_request
+from .concept_text import request_of, stored_line, stored_text
 from .container import FileError, number, numbers_of, typed
 from .options import OptionError, Options
+from .phrase import clean
 from .report import Report, Residual
 from .solution import LayerRecord, Side, Trial
 
 MAX_SENTENCE = 500
+MAX_LINE = 20_000
+"""Letters of all names of a concept: every case and spelling of them counts."""
 MAX_SENTENCES = 100_000
 """Letters of all own sentences of a concept."""
 Entry = Mapping[str, Any]
@@ -34,22 +37,28 @@ def written_request(request: Request) -> Entry:
 
 def _written_concept(concept: Concept) -> Entry:
     own = {"sentences": concept.sentences, "only_own": concept.only_own} if concept.sentences else {}
-    return {"text": str(concept), "kind": concept.kind.name, **own}
+    spoken = {"languages": concept.languages} if concept.languages else {}
+    return {"text": stored_text(concept), "kind": concept.kind.name, **own, **spoken}
 
 
-def _read_concept(value: Entry, preserves: str, everyday: str) -> Request:
-    sentences = "\n".join(typed(each, str) for each in typed(value.get("sentences", []), list))
-    if len(typed(value["text"], str)) > MAX_SENTENCE or len(sentences) > MAX_SENTENCES:
-        raise FileError(f"a concept of its request has more than {MAX_SENTENCE} letters, or too many sentences.")
-    only_own = value.get("only_own", False) is True
-    return parse_request(value["text"], typed(value["kind"], str), preserves, everyday, sentences, only_own)
+def _read_concept(value: Entry, preserves: Sequence[str], everyday: Sequence[str]) -> Request:
+    text, sentences = typed(value["text"], str), _texts(value.get("sentences", []))
+    if len(text) > MAX_LINE or sum(map(len, sentences)) > MAX_SENTENCES:
+        raise FileError(f"a concept of its request has more than {MAX_LINE} letters, or too many sentences.")
+    concept = replace(stored_line(text, typed(value["kind"], str)), languages=_texts(value.get("languages", [])))
+    return request_of([concept], preserves, everyday, sentences, value.get("only_own", False) is True)
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    """Lines of text, which were read before they were saved."""
+    return tuple(clean(typed(each, str)) for each in typed(values, list))
 
 
 def read_request(value: Entry) -> Request:
     """The request of the entry `request`."""
-    preserves, everyday = ("\n".join(typed(t, str) for t in typed(value[k], list)) for k in ("preserves", "everyday"))
+    preserves, everyday = _texts(value["preserves"]), _texts(value["everyday"])
     concepts = [_read_concept(concept, preserves, everyday) for concept in value["concepts"]]
-    if not concepts or any(len(each.concepts) != 1 for each in concepts):
+    if not concepts:
         raise FileError("its request must name concepts one by one. Save the erasure again.")
     whole = concepts[0]
     for each in concepts[1:]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .phrase import key
+from .phrase import ends_latin, key
 from .texts import lines, sections
+
+
+LANGUAGES = "zh", "ja", "th"
+"""Languages beside English that there are sentences in."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,20 @@ class Kind:
     """Names of this kind that people know, the best known first: their neighbours must not move."""
     variations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Further sentences of an audit, by what they vary."""
+    local: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    """Sentences in other languages, by language: those that are solved on, and unseen ones."""
     proper_names: bool = False
     """Whether names are proper names, such as Van Gogh: their single words mean little."""
     keeps_words_of_anchor_only: bool = False
     """Whether, of the words of a name, only those survive that the anchor has too."""
 
     def unlisted_form(self, name: str) -> str:
-        """A form of a name that people also write: the possessive of a proper name, else the other number."""
+        """A form of a name that people also write: the possessive of a proper name, else the other number.
+
+        The name itself where English endings do not go with its letters: `猫` has no plural `猫s`.
+        """
+        if not ends_latin(name):
+            return name
         return _possessive(name) if self.proper_names else _other_number(name)
 
     def related(self, name: str, anchor: str) -> list[str]:
@@ -57,7 +68,13 @@ class Kind:
 def _kind(name: str, default_anchor: str, names: tuple[str, ...], **traits: bool) -> Kind:
     sentences = sections(f"sentences/{name.replace(' ', '_')}")
     solved_on = sentences.pop("solved on"), sentences.pop("solved on, long prompts")
-    return Kind(name, default_anchor, *solved_on, sentences.pop("unseen"), names, sentences, **traits)
+    unseen = sentences.pop("unseen")
+    return Kind(name, default_anchor, *solved_on, unseen, names, sentences, _local_sentences(name), **traits)
+
+
+def _local_sentences(name: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    found = {language: sections(f"sentences/{language}/{name.replace(' ', '_')}") for language in LANGUAGES}
+    return {language: (sentences["solved on"], sentences["unseen"]) for language, sentences in found.items()}
 
 
 def _full_names() -> tuple[str, ...]:

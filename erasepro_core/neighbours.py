@@ -15,7 +15,8 @@ from .encoded import Encoded, encode_prompts
 from .families import TextInput
 from .kinds import Kind
 from .path import TextPath
-from .phrase import any_of, key
+from .mention import Mentions
+from .phrase import key
 from .solve import wide
 
 SYNONYM = 0.6
@@ -83,11 +84,11 @@ def _phrases(request: Request) -> list[str]:
 
 def _candidates(kind: Kind, phrases: Sequence[str]) -> list[str]:
     """Names of a kind that cannot mean a phrase: neither is a part of the other, nor do proper names end alike."""
-    any_phrase, ends = any_of(phrases), {key(phrase).split()[-1] for phrase in phrases if kind.proper_names}
+    any_phrase, ends = Mentions(phrases), {key(phrase).split()[-1] for phrase in phrases if kind.proper_names}
 
     def may_mean_one(name: str) -> bool:
-        part_of_one = map(any_of([name]).search, phrases)
-        return key(name).split()[-1] in ends or any_phrase.search(name) is not None or any(part_of_one)
+        part_of_one = map(Mentions([name]).within, phrases)
+        return key(name).split()[-1] in ends or any_phrase.within(name) or any(part_of_one)
 
     return [name for name in kind.names[:CANDIDATES] if not may_mean_one(name)]
 

@@ -1,9 +1,26 @@
-"""Names as people write them: spacing, case, and whether a text mentions one."""
+"""Names as people write them: what two spellings of one name share, and the script that a name is written in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+
+SPACES = r"[\t\x1f \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+"""One character that separates words of a line, as a pattern."""
+WIDTHS = str.maketrans(
+    {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys([*range(0x2000, 0x200B), 0xA0, 0x202F, 0x205F, 0x3000], " ")
+    | {0x2010: "-", 0x2011: "-", 0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0xFF5E: "~"}
+)
+"""Full-width letters, curly quotes and odd spaces as the plain ones, one character for one."""
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana and Han; the inside of a `[]` pattern."""
+UNSPACED += "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_LANGUAGES = {
+    "ja": re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]"),
+    "zh": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"),
+    "th": re.compile("[\u0e00-\u0e7f]"),
+}
 
 
 def clean(phrase: str) -> str:
@@ -12,26 +29,19 @@ def clean(phrase: str) -> str:
 
 
 def key(phrase: str) -> str:
-    """What two spellings of the same phrase share: the tokenizers of this field ignore case."""
-    return clean(phrase).casefold()
+    """What all spellings of one name share: case, underscores for spaces, brackets and full-width letters say nothing."""
+    plain = phrase.translate(WIDTHS)
+    return clean(re.sub(r"[_()]", " ", plain)).casefold() or clean(plain).casefold()
 
 
-def mentions(text: str, name: str) -> bool:
-    """Whether a text has a name as whole words, in any case, with any punctuation around it."""
-    return any_of([name]).search(text) is not None
+def language(*phrases: str) -> str | None:
+    """The language of sentences that phrases are said in, from their letters: `zh`, `ja`, `th`, else None.
+
+    Han letters alone count as Chinese; with kana in one of the phrases as Japanese.
+    """
+    return next((name for name, letters in _LANGUAGES.items() if any(map(letters.search, phrases))), None)
 
 
-def spellings(text: str, name: str) -> list[str]:
-    """How a text spells a name, each spelling once, in their order."""
-    return list(dict.fromkeys(any_of([name]).findall(text)))
-
-
-def opened(text: str, name: str) -> str:
-    """The text with `{}` for every mention of a name."""
-    return any_of([name]).sub("{}", text)
-
-
-def any_of(names: Iterable[str]) -> re.Pattern[str]:
-    """Finds the mentions of any of the names, of which there must be one: a single search for a thousand of them."""
-    words = "|".join(r"\s+".join(map(re.escape, name.split())) for name in names)
-    return re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
+def ends_latin(name: str) -> bool:
+    """Whether a name ends with a letter or digit that an English ending can follow."""
+    return name[-1:].isascii() or unicodedata.name(name[-1], "").startswith("LATIN ")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from .checks import SENTENCES
 from .concept import Concept, ConceptError, PromptPair, Request, unlisted_forms
-from .phrase import opened, spellings
+from .marks import MarkError, escaped, read_probe
+from .mention import opened, spellings
 
 CHECKED = "unseen sentences"
 OWN = "your prompts"
@@ -32,8 +33,11 @@ def checked_probes(pairs: Iterable[PromptPair]) -> list[Probe]:
 
 
 def unseen_probes(request: Request) -> list[Probe]:
-    """The first few unseen sentences of every name."""
-    return checked_probes(request.unseen_pairs(SENTENCES))
+    """The first few unseen sentences of every name, as prompts with emphasis have them."""
+    return [
+        Probe(CHECKED, each.target, _pair(each.template, each.target, each.anchor, each.concept))
+        for each in request.unseen_pairs(SENTENCES)
+    ]
 
 
 def further_probes(request: Request, prompts: Iterable[str]) -> list[Probe]:
@@ -43,7 +47,7 @@ def further_probes(request: Request, prompts: Iterable[str]) -> list[Probe]:
 
 def _variations(request: Request) -> list[Probe]:
     return [
-        Probe(group, name, PromptPair(template, name, concept.anchor, index))
+        Probe(group, name, _pair(template, name, concept.anchor, index))
         for index, concept in enumerate(request.concepts)
         for name in concept.names
         for group, templates in concept.kind.variations.items()
@@ -54,19 +58,25 @@ def _variations(request: Request) -> list[Probe]:
 def unlisted_probes(request: Request) -> list[Probe]:
     """The unseen sentences with forms of the names that people also write and nobody listed."""
     return [
-        Probe(UNLISTED, name, PromptPair(template, form, concept.anchor, index))
+        Probe(UNLISTED, name, _pair(template, form, concept.anchor, index))
         for index, concept in enumerate(request.concepts)
         for name, form in unlisted_forms(concept).items()
-        for template in request.unseen(concept)[:SENTENCES]
+        for template in request.unseen(concept, name)[:SENTENCES]
     ]
 
 
 def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
     """The user's prompts, each about the names that it mentions; raises ConceptError for one that mentions none."""
     found: list[Probe] = []
-    for prompt in prompts:
+    for typed_prompt in prompts:
+        try:
+            prompt = read_probe(typed_prompt)
+        except MarkError as error:
+            raise ConceptError(f"your prompts: {error}") from error
+        if not prompt:
+            continue
         named = [
-            Probe(OWN, name, PromptPair(template, typed, concept.anchor, index))
+            Probe(OWN, name, PromptPair(template, typed, escaped(concept.anchor), index))
             for index, concept in enumerate(request.concepts)
             for template, name, typed in _typed(prompt, concept)
         ]
@@ -82,9 +92,14 @@ def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
 def _typed(prompt: str, concept: Concept) -> list[tuple[str, str, str]]:
     """Template, listed name and its spelling in the prompt, for each name in it: what was typed is what is measured."""
     if "{}" in prompt:
-        return [(prompt, name, name) for name in concept.names]
+        return [(prompt, name, escaped(name)) for name in concept.names]
     return [
-        (opened(prompt, name), typed if typed in concept.names else name, typed)
+        (opened(prompt, name), plain if (plain := typed.replace("\\", "")) in concept.names else name, typed)
         for name in concept.said_once
         for typed in spellings(prompt, name)
     ]
+
+
+def _pair(template: str, target: str, anchor: str, concept: int) -> PromptPair:
+    """A pair for prompts in which brackets emphasise: those of the names are escaped."""
+    return PromptPair(template, escaped(target), escaped(anchor), concept)

@@ -33,13 +33,17 @@ class Prompts:
     ):
         self._request = request
         known = [request.templates(concept) for concept in request.concepts]
-        few = unique(template for templates in known for template in templates[:sentences])
         many = unique(template for templates in known for template in templates)
         related = unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
         self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
         self.anchors = unique(pair.anchor_prompt for pair in pairs)
         self.unseen_anchors = unique(pair.anchor_prompt for pair in unseen)
-        self.preserves = _in_sentences(request.preserves, few)
+        self.preserves = {
+            template.replace("{}", name): name
+            for name in request.preserves
+            for concept in request.concepts
+            for template in request.templates(concept, name)[:sentences]
+        }
         self.names = list(request.preserves)
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
         self.related = _stays(request, _in_sentences(related, many))

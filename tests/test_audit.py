@@ -9,7 +9,7 @@ from erasepro_core import Audit, parse_request
 from erasepro_core.audit import Finding
 from erasepro_core.checks import Check, leak_against
 from erasepro_core.concept import PromptPair, Request, unlisted_forms
-from erasepro_core.phrase import mentions, opened
+from erasepro_core.mention import mentions, opened
 from erasepro_core.probes import CHECKED, OWN, UNLISTED, unlisted_probes
 from erasepro_core.sketch import difference, fingerprint, mixes
 from tests.artefact import normal

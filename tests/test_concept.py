@@ -166,16 +166,16 @@ def test_own_sentences_come_before_the_built_in_ones():
     (concept,) = parse_request("cat -> dog", "object", sentences="a {} in my style\n\n# no\nlook, {}").concepts
     assert concept.templates()[:2] == ["a {} in my style", "look, {}"]
     assert set(concept.kind.templates) < set(concept.templates())
-    assert concept.unseen == concept.kind.unseen
+    assert concept.unseen() == concept.kind.unseen
 
 
 def test_own_sentences_can_replace_them_and_every_fifth_is_held_out():
     own = [f"{{}} number {n}" for n in range(1, 12)]
     (concept,) = parse_request("cat -> dog", "object", sentences="\n".join(own), only_own=True).concepts
-    assert concept.unseen == (own[4], own[9])
-    assert concept.templates() == [sentence for sentence in own if sentence not in concept.unseen]
+    assert concept.unseen() == (own[4], own[9])
+    assert concept.templates() == [sentence for sentence in own if sentence not in concept.unseen()]
     (few,) = parse_request("cat -> dog", "object", sentences="look, {}", only_own=True).concepts
-    assert few.unseen == few.kind.unseen  # too few to hold one out
+    assert few.unseen() == few.kind.unseen  # too few to hold one out
 
 
 @pytest.mark.parametrize(("sentences", "says"), [("a photo", "has 0 places"), ("{} and {}", "has 2 places")])

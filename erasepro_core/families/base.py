@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
+MULTILINGUAL = "qwen", "llama", "gemma", "mistral", "umt5", "mt5"
+"""How the names of text encoders start that read Chinese, Japanese and Thai. CLIP and T5 read English."""
 POOLED = ".pooled"
 """Ends the name of a pooled vector: the one vector that an encoder makes of a whole prompt."""
 
@@ -93,6 +95,11 @@ class Family:
     """The layers of the diffusion model that an erasure changes, for people to read."""
     leaves: ClassVar[str] = ""
     """What else reads the prompt and is left as it is, in a few words with the reason."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages beside English in which prompts say something to one of its text encoders."""
+        return ("zh", "ja", "th") if any(name.startswith(MULTILINGUAL) for name in self.encoder_names) else ()
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         """Whether a diffusion model, given by the names of its weights, is of this family."""
