@@ -103,7 +103,9 @@ def stored_line(text: str, kind: str) -> Concept:
     if LINE_ENDS.search(text) or text.lstrip().startswith("#"):
         raise ConceptError("its request must name concepts one by one. Save the erasure again.")
     left, arrow, right = text.partition(ARROW)
-    return _checked(1, text, [clean(name) for name in left.split("|")], clean(right) if arrow else None, kind_named(kind))
+    return _checked(
+        1, text, [clean(name) for name in left.split("|")], clean(right) if arrow else None, kind_named(kind)
+    )
 
 
 def stored_text(concept: Concept) -> str:
@@ -164,9 +166,7 @@ def _checked(number: int, line: str, names: list[str], anchor: str | None, kind:
             f"or leave the arrow out to use the default anchor {kind.default_anchor!r}."
         )
     if ARROW in anchor or "|" in anchor:
-        raise ConceptError(
-            f"line {number}: the anchor {anchor!r} must be one phrase, without {ARROW} or |. {EXAMPLE}"
-        )
+        raise ConceptError(f"line {number}: the anchor {anchor!r} must be one phrase, without {ARROW} or |. {EXAMPLE}")
     for phrase in (*names, anchor):
         if "{}" in phrase or "embedding:" in phrase:
             raise ConceptError(

@@ -85,6 +85,7 @@ def written_measures(report: Report) -> Entry:
         "start": report.solution.start,
         "own_words": report.solution.own_words,
         "trials": [asdict(trial) for trial in report.solution.trials],
+        "remarks": report.solution.remarks,
         "seconds": round(report.solution.seconds, 2),
     }
 
@@ -95,6 +96,7 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
         "start": typed(value["start"], int),
         "trials": tuple(map(_read_trial, value["trials"])),
         "own_words": tuple(typed(word, str)[:MAX_SENTENCE] for word in typed(value.get("own_words", []), list)),
+        "remarks": tuple(typed(line, str)[:MAX_SENTENCE] for line in typed(value.get("remarks", []), list)),
         "seconds": number(value["seconds"]),
     }
     report = {

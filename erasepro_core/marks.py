@@ -8,14 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from .phrase import SPACES, clean
+from .phrase import INVISIBLE, SPACES, clean
 
 LINE_ENDS = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
-INVISIBLE = re.compile(
-    "[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
-    "|(?<![^\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u024f])"
-)
-"""Characters without width. Joiners count between letters of scripts that need them, and in emoji."""
 ARROWS = re.compile("[-\uff0d\u2010-\u2015\u2212\u30fc=\uff1d]+[>\uff1e]|[→⇒⟶⟹➔➙➛➜➝➞➡⇨↦]\ufe0f?")
 BARS = re.compile("[|\uff5c\uffe8│∣¦]")
 COMMENT = re.compile(rf"^{SPACES}*(?:[#\uff03]|//).*|{SPACES}+(?:[#\uff03]|//)(?:{SPACES}.*)?$")
@@ -164,5 +159,8 @@ _NOT_IN_NAMES = (
     (re.compile(r"[][]"), "{} does not emphasise here, it is a letter. Write the words without it."),
     (re.compile(r"\\(?![()])"), r"{} stands only in \( and \), for brackets that are part of a name."),
     (re.compile(r":\d*\.\d+$"), "{} is a weight without brackets. Write the words without it."),
-    (re.compile(rf"(?:^|{SPACES})[#\uff03](?=[^\d{SPACES[1:]})"), "{} may start a comment. Write # and a space for one."),
+    (
+        re.compile(rf"(?:^|{SPACES})[#\uff03](?=[^\d{SPACES[1:]})"),
+        "{} may start a comment. Write # and a space for one.",
+    ),
 )

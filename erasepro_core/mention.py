@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from .phrase import SPACES, UNSPACED, WIDTHS
+from .phrase import INVISIBLE, SPACES, UNSPACED, WIDTHS
 
 
 def _ranges(codes: Iterable[int]) -> str:
@@ -42,7 +42,7 @@ class Mentions:
 
     def within(self, text: str) -> bool:
         """Whether there is one in a text."""
-        return self._pattern.search(text.translate(WIDTHS)) is not None
+        return self._pattern.search(INVISIBLE.sub("", text).translate(WIDTHS)) is not None
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where they stand in a text."""

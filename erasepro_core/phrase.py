@@ -16,6 +16,11 @@ WIDTHS = str.maketrans(
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
 """Scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana and Han; the inside of a `[]` pattern."""
 UNSPACED += "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+INVISIBLE = re.compile(
+    "[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    "|(?<![^\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u024f])"
+)
+"""Characters without width. Joiners count between letters of scripts that need them, and in emoji."""
 _LANGUAGES = {
     "ja": re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]"),
     "zh": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .audit import Audit
+from .lettering import drawable, fonts_for
 from .report import Report
 
 WIDTH, DPI = 11.0, 100
@@ -112,7 +113,10 @@ def _bars(axes: Any, title: str, labels: list[str], series: dict[str, Any]) -> N
     for index, ((label, values), colour) in enumerate(zip(series.items(), COLOURS, strict=False)):
         places = [row + index * high for row in range(len(labels))]
         axes.barh(places, values, height=high, color=colour, label=label)
-    axes.set_yticks([row + (0.8 - high) / 2 for row in range(len(labels))], [text[:28] for text in labels], fontsize=8)
+    short = [label[:28] for label in labels]
+    fonts = fonts_for("".join(short))
+    rows = [row + (0.8 - high) / 2 for row in range(len(labels))]
+    axes.set_yticks(rows, drawable(short, fonts), fontsize=8, fontfamily=fonts)
     axes.invert_yaxis()
     axes.set_title(title, fontsize=9)
     if len(series) > 1:

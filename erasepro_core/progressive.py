@@ -21,7 +21,7 @@ from .path import TextPath
 from .plan import Plan, make_plan
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
-from .spellings import spelled_out
+from .spellings import fitting, kept_with_targets, spelled_out
 from .table import DEPTH, SwappedPath, Swaps, own_tokens
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
@@ -53,7 +53,7 @@ def solve_request(
     """
     began = time.perf_counter()
     neighbours = find_neighbours(request, path)
-    request = spelled_out(request, path)
+    request, shortened = fitting(spelled_out(request, path), path)
     plan = make_plan(request, options, path, neighbours)
     encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
@@ -70,6 +70,7 @@ def solve_request(
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
+        remarks=(*shortened, *kept_with_targets(request, options.preserve)),
         own_words=swaps.words if found.trial.table else (),
         neighbours=neighbours,
         observed=(plan, found.original),

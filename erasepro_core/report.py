@@ -95,8 +95,8 @@ class Report:
         return "\n".join(lines)
 
     def warnings(self) -> list[str]:
-        """A line for each group with names that were to stay and drifted further than `MOVED`."""
-        lines = []
+        """What a person should know: of the request, and of names that were to stay and drifted further than `MOVED`."""
+        lines = list(self.solution.remarks)
         for group, moved in self.moved.items():
             far = [each for each in moved if not each[1] <= MOVED]
             if far:

@@ -83,6 +83,8 @@ class Solution:
     """How long the solve took."""
     own_words: tuple[str, ...] = ()
     """What the tokens say whose rows change in the tables of token embeddings."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the request: what was shortened, which preserves mention a target."""
     neighbours: tuple[Neighbour, ...] = ()
     """Names that must not move; not in a file."""
     observed: tuple[Plan, Original] | None = field(default=None, repr=False, compare=False)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from .concept import Concept, Request
+from .mention import mentions
+from .methods import Preserve
 from .path import Rows, TextPath
 from .phrase import WIDTHS, clean, language
 
@@ -32,6 +37,48 @@ def spelled_out(request: Request, path: TextPath) -> Request:
         names = (*concept.names, *more)
         concepts.append(replace(concept, names=names, languages=_languages(concept, path)))
     return replace(request, concepts=tuple(concepts))
+
+
+def fitting(request: Request, path: TextPath) -> tuple[Request, list[str]]:
+    """The request with everyday prompts that fit into one chunk, and a line for each that had to be shortened."""
+    short = {prompt: _shortened(prompt, path) for prompt in request.everyday}
+    remarks = [
+        f"The everyday prompt {prompt[:60]!r} is too long for this model: its first {len(part)} of {len(prompt)} letters "
+        "are used."
+        for prompt, part in short.items()
+        if part != prompt
+    ]
+    return replace(request, everyday=tuple(dict.fromkeys(filter(None, short.values())))), remarks
+
+
+def kept_with_targets(request: Request, preserve: Preserve) -> list[str]:
+    """A line for each preserve that mentions a target, with what is done about it."""
+    targets = [name for concept in request.concepts for name in concept.said_once]
+    found = [(kept, next(filter(partial(mentions, kept), targets), None)) for kept in request.preserves]
+    return [f"The preserve {kept!r} names {name!r}, which is erased: {_KEPT[preserve]}" for kept, name in found if name]
+
+
+_KEPT = {
+    Preserve.EXACT: "it keeps its whole meaning, so the concept stays in pictures of it.",
+    Preserve.WEIGHTED: "it moves no more than the erasure needs, so part of the concept may stay in pictures of it.",
+    Preserve.OFF: "preserves are ignored, so it changes too.",
+}
+
+
+def _shortened(prompt: str, path: TextPath) -> str:
+    """The start of a prompt that fits into one chunk, up to the end of a word where there is one."""
+
+    def fits(length: int) -> bool:
+        try:
+            path.tokenize([prompt[:length]])
+        except ValueError:
+            return False
+        return True
+
+    if fits(len(prompt)):
+        return prompt
+    longest = bisect(range(1, len(prompt)), 0, key=lambda length: not fits(length))
+    return re.split(r"[\s,，、]+(?=\S*$)", prompt[:longest])[0]
 
 
 def spellings_of(name: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ BRIDGE = NODES / "host"
 
 ORDER = (
     ("files", "plots"),
-    ("entries",),
+    ("entries", "lettering"),
     ("verify", "audit"),
     ("failures",),
     ("report", "probes", "progressive"),
@@ -24,8 +24,9 @@ ORDER = (
     ("sketch", "original"),
     ("plan",),
     ("options", "measure"),
+    ("spellings",),
     ("methods", "schedule"),
-    ("prompts", "spellings"),
+    ("prompts",),
     ("neighbours",),
     ("encoded",),
     ("path",),

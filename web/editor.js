@@ -2,7 +2,7 @@
 // from it and written to it, and the node works without this file.
 import { api } from "../../scripts/api.js";
 import { attachElement, chain, element } from "./dom.js";
-import { emptyRow, moved, readText, writeText } from "./lines.js";
+import { emptyRow, moved, readText, writeLine, writeText } from "./lines.js";
 import { loadPresets, withPreset } from "./presets.js";
 import { say } from "./words.js";
 
@@ -198,7 +198,8 @@ class ConceptEditor {
     clearTimeout(this.timer);
     const turn = ++this.asked;
     this.timer = setTimeout(async () => {
-      const body = JSON.stringify({ text: this.text, kind: this.widgets.kind.value, preserve: this.preserve.value });
+      const fields = Object.fromEntries(FIELDS.map((name) => [name, this[name].value]));
+      const body = JSON.stringify({ text: this.text, kind: this.widgets.kind.value, ...fields });
       const headers = { "Content-Type": "application/json" };
       const answer = await api.fetchApi("/erasepro/concepts", { method: "POST", headers, body }).catch(() => null);
       if (answer?.ok && turn === this.asked) this.#mark(await answer.json());
@@ -212,8 +213,11 @@ class ConceptEditor {
       const about = lines[index + 1] ?? { error: null, tokens: [] };
       const comment = this.rows[index].target.trimStart().startsWith("#");
       const wrong = comment ? say("A line that starts with # is a comment and erases nothing.") : about.error;
-      note.hidden = !wrong;
-      note.firstChild.textContent = wrong ?? "";
+      const typed = writeLine({ ...this.rows[index], anchor: this.rows[index].anchor || anchor });
+      const read = about.read && about.read !== typed ? say("Read as: {line}", { line: about.read }) : "";
+      note.hidden = !wrong && !read;
+      note.classList.toggle("erasepro-error", Boolean(wrong));
+      note.firstChild.textContent = wrong || read;
       row.classList.toggle("erasepro-wrong", Boolean(wrong));
       for (const cell of row.querySelectorAll("input")) cell.ariaInvalid = String(Boolean(wrong));
       const tokens = row.querySelector(".erasepro-tokens");

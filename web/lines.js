@@ -2,26 +2,48 @@
 
 const ARROW = "->";
 
+// How lines are split, as erasepro_core/marks.py splits them. What stands around a single name is read by the server.
+const SPACE = "[\\t\\x1f \\xa0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000]";
+const LINE_ENDS = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+const INVISIBLE =
+  /[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]|(?<![^\0-\u024f])[\u200c\u200d]|[\u200c\u200d](?![^\0-\u024f])/g;
+const ARROWS = /[-\uff0d\u2010-\u2015\u2212\u30fc=\uff1d]+[>\uff1e]|[→⇒⟶⟹➔➙➛➜➝➞➡⇨↦]\ufe0f?/;
+const BARS = /[|\uff5c\uffe8│∣¦]/;
+const COMMENT = new RegExp(`^${SPACE}*(?:[#\uff03]|//).*|${SPACE}+(?:[#\uff03]|//)(?:${SPACE}.*)?$`);
+const LIST_MARK = new RegExp(
+  `^${SPACE}*(?:(?:[-*+•‣◦▪●○■□·・–—]|\\(?\\d{1,2}[.)．）])${SPACE}+|[•・●]|\\d{1,2}、|[①-⑳])${SPACE}*`,
+);
+
+/** What a line says: without comment, list mark and characters that cannot be seen. */
+export function said(line) {
+  let left = line.replace(INVISIBLE, "").replace(COMMENT, "");
+  while (LIST_MARK.test(left)) left = left.replace(LIST_MARK, "");
+  return left.replace(COMMENT, "").trim();
+}
+
 /** One line. Lines that say nothing (blank, comment) keep their text in `quiet`. */
 export function readLine(line) {
-  if (!line.trim() || line.trimStart().startsWith("#")) return { quiet: line };
-  const at = line.indexOf(ARROW);
-  const [left, anchor] = at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + ARROW.length)];
-  const [target, ...aliases] = left.split("|").map((name) => name.trim());
+  const content = said(line);
+  if (!content) return { quiet: line };
+  const arrow = content.match(ARROWS);
+  const [left, anchor] = arrow
+    ? [content.slice(0, arrow.index), content.slice(arrow.index + arrow[0].length)]
+    : [content, ""];
+  const [target, ...aliases] = left.split(BARS).map((name) => name.trim());
   return { target, aliases: aliases.join(" | "), anchor: anchor.trim() };
 }
 
 /** The line of a row, as it stands in the text. */
 export function writeLine(row) {
   if (row.quiet !== undefined) return row.quiet;
-  const aliases = row.aliases.split("|").map((name) => name.trim()).filter(Boolean);
+  const aliases = row.aliases.split(BARS).map((name) => name.trim()).filter(Boolean);
   const names = [row.target.trim(), ...aliases].join(" | ");
   return row.anchor.trim() ? `${names} ${ARROW} ${row.anchor.trim()}`.trimStart() : names;
 }
 
 /** One row a line. */
 export function readText(text) {
-  return text.split(/\r\n|\r|\n/).map(readLine);
+  return text.split(LINE_ENDS).map(readLine);
 }
 
 export function writeText(rows) {
