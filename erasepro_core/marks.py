@@ -158,7 +158,7 @@ _NOT_IN_NAMES = (
     (re.compile("[<>\uff1c\uff1e←⇐⟵⬅↔⇔]"), "{} has no place in a name. Write target -> anchor, with the arrow ->."),
     (re.compile(r"[][]"), "{} does not emphasise here, it is a letter. Write the words without it."),
     (re.compile(r"\\(?![()])"), r"{} stands only in \( and \), for brackets that are part of a name."),
-    (re.compile(r":\d*\.\d+$"), "{} is a weight without brackets. Write the words without it."),
+    (re.compile(r":\d*\.\d+\s*$"), "{} is a weight without brackets. Write the words without it."),
     (
         re.compile(rf"(?:^|{SPACES})[#\uff03](?=[^\d{SPACES[1:]})"),
         "{} may start a comment. Write # and a space for one.",

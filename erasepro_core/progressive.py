@@ -21,7 +21,7 @@ from .path import TextPath
 from .plan import Plan, make_plan
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
-from .spellings import fitting, kept_with_targets, spelled_out
+from .spellings import fitting, kept_with_targets, spelled_out, unread
 from .table import DEPTH, SwappedPath, Swaps, own_tokens
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
@@ -52,8 +52,10 @@ def solve_request(
         ConceptError, SolveError, ValueError: nothing was changed.
     """
     began = time.perf_counter()
+    remarks = unread(request, path)
     neighbours = find_neighbours(request, path)
     request, shortened = fitting(spelled_out(request, path), path)
+    remarks += [*shortened, *kept_with_targets(request, options.preserve)]
     plan = make_plan(request, options, path, neighbours)
     encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
@@ -70,7 +72,7 @@ def solve_request(
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
-        remarks=(*shortened, *kept_with_targets(request, options.preserve)),
+        remarks=tuple(remarks),
         own_words=swaps.words if found.trial.table else (),
         neighbours=neighbours,
         observed=(plan, found.original),

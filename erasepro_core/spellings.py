@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from .concept import Concept, Request
+from .align import TokenRow
+from .concept import Concept, ConceptError, Request
+from .marks import escaped
 from .mention import mentions
 from .methods import Preserve
 from .path import Rows, TextPath
@@ -39,6 +41,34 @@ def spelled_out(request: Request, path: TextPath) -> Request:
     return replace(request, concepts=tuple(concepts))
 
 
+UNKNOWN = "\U0010fffd"
+"""A character that is in no text: what a tokenizer makes of it is what it makes of letters that it does not know."""
+
+
+def unread(request: Request, path: TextPath) -> list[str]:
+    """A line for each name and anchor that one of the tokenizers does not know the letters of.
+
+    Raises:
+        ConceptError: none of them does.
+    """
+    phrases = list(dict.fromkeys(p for concept in request.concepts for p in (*concept.said_once, concept.anchor)))
+    unknown, *rows = path.tokenize([UNKNOWN, *phrases])
+    remarks = []
+    for phrase, row in zip(phrases, rows, strict=True):
+        encoders = [encoder.name for encoder in path.encoders]
+        blind = [name for name in encoders if set(_words(row[name])) <= set(_words(unknown[name]))]
+        if len(blind) == len(encoders):
+            raise ConceptError(
+                f"no text encoder of this model knows the letters of {phrase!r}: it would be any unknown word. Write it "
+                "in letters that the model knows."
+            )
+        if blind:
+            remarks.append(
+                f"{', '.join(blind)} does not know the letters of {phrase!r} and takes it for any unknown word."
+            )
+    return remarks
+
+
 def fitting(request: Request, path: TextPath) -> tuple[Request, list[str]]:
     """The request with everyday prompts that fit into one chunk, and a line for each that had to be shortened."""
     short = {prompt: _shortened(prompt, path) for prompt in request.everyday}
@@ -59,8 +89,8 @@ def kept_with_targets(request: Request, preserve: Preserve) -> list[str]:
 
 
 _KEPT = {
-    Preserve.EXACT: "it keeps its whole meaning, so the concept stays in pictures of it.",
-    Preserve.WEIGHTED: "it moves no more than the erasure needs, so part of the concept may stay in pictures of it.",
+    Preserve.EXACT: "its words are held where they stand alone, so part of the concept may stay, there and elsewhere.",
+    Preserve.WEIGHTED: "it moves as little as the erasure allows, so part of the concept may stay in pictures of it.",
     Preserve.OFF: "preserves are ignored, so it changes too.",
 }
 
@@ -86,16 +116,19 @@ def spellings_of(name: str) -> Sequence[str]:
     others = [name.replace("_", " "), name.translate(WIDTHS)]
     if "(" in name:
         bare = name.replace("_", " ").replace("(", " ").replace(")", " ")
-        others += [bare, name.lower().replace(" ", "_")]
-    others = [clean(other) for other in others]
+        board = name.lower().replace(" ", "_")
+        # Not escaped, brackets emphasise and are gone; a model that knows no emphasis reads what escapes them.
+        others += [bare, board, board.replace("(", " ").replace(")", " "), board.replace("(", "").replace(")", "")]
+        others += [escaped(name), escaped(board)]
+    others = [form for other in others if (form := clean(other)) != name]
     forms = [*cases(name), *others, *(other.lower() for other in others)]
     return [form for form in dict.fromkeys(forms) if form and form != name]
 
 
 def cases(name: str) -> Sequence[str]:
     """The other cases that people write a name in: `Van Gogh` also as `van gogh` and `VAN GOGH`."""
-    words = name.split(" ")
-    forms = name.lower(), name[:1].upper() + name[1:], " ".join(w[:1].upper() + w[1:] for w in words), name.upper()
+    words = re.sub(r"(?:^|(?<=[ _(]))[^ _(]", lambda first: first[0].upper(), name)
+    forms = name.lower(), name[:1].upper() + name[1:], words, name.upper()
     return [form for form in dict.fromkeys(forms) if form != name]
 
 
@@ -103,6 +136,10 @@ def _languages(concept: Concept, path: TextPath) -> tuple[str, ...]:
     """The languages that names of a concept are written in and the model reads."""
     written = {language(name) for name in concept.names} | {language(*concept.names, concept.anchor)}
     return tuple(each for each in path.family.languages if each in written)
+
+
+def _words(row: TokenRow) -> tuple[int, ...]:
+    return row.ids[row.start : row.end]
 
 
 def _ids(rows: Rows) -> tuple[tuple[int, ...], ...]:

@@ -42,7 +42,7 @@ def explain(text: str, kind: str, preserve: str, everyday: str = "", sentences: 
 
     Returns:
         `lines`, by number: `error` (None if the line has none), `tokens`, the counts of the target and each alias, and
-        `read`, the line as it is read (None if it is no concept);
+        `read` and `names`, the line and its names as they are read (None and no names if it is no concept);
         `default_anchor`, of the kind; `error`, of the text as a whole, None if it has none or if a line has one.
     """
     default_anchor = kind_named(kind).default_anchor
@@ -51,7 +51,8 @@ def explain(text: str, kind: str, preserve: str, everyday: str = "", sentences: 
         number: {
             "error": errors.get(number),
             "tokens": [token_count(name) for name in line_names(line)],
-            "read": str(read[number]) if read[number] else None,
+            "read": str(concept) if (concept := read[number]) else None,
+            "names": list(concept.names) if concept else [],
         }
         for number, line in enumerate(split_lines(text), start=1)
     }

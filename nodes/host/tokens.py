@@ -28,6 +28,9 @@ class PromptTokenizer:
     def __init__(self, clip: CLIP, encoders: Sequence[Encoder]):
         self._clip, self._encoders = clip, encoders
         self._frames = {encoder.name: self._frame(encoder) for encoder in encoders}
+        weighed = clip.tokenize("(a:1.3)")
+        self._emphasising = {e.name for e in encoders if any(weight != 1 for _, weight in weighed[e.tokens][0])}
+        """The encoders that take brackets for emphasis; to the others they are letters, and so is what escapes them."""
 
     def rows(self, prompt: str, emphasis: bool) -> Rows:
         """The prompt's rows by encoder.
@@ -35,8 +38,10 @@ class PromptTokenizer:
         Raises:
             PromptError: the prompt does not fit into one chunk.
         """
-        tokens = self._clip.tokenize(prompt if emphasis else _without_emphasis(prompt))
-        rows = {encoder.name: self._row(prompt, encoder, tokens[encoder.tokens]) for encoder in self._encoders}
+        typed = self._clip.tokenize(prompt)
+        words = typed if emphasis or "(" not in prompt else self._clip.tokenize(_without_emphasis(prompt))
+        tokens = {e.name: (words if e.name in self._emphasising else typed)[e.tokens] for e in self._encoders}
+        rows = {encoder.name: self._row(prompt, encoder, tokens[encoder.name]) for encoder in self._encoders}
         return rows | {encoder.pooled: POOLED_ROW for encoder in self._encoders}
 
     def _row(self, prompt: str, encoder: Encoder, chunks: HostTokens) -> TokenRow:

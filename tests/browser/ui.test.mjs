@@ -121,6 +121,51 @@ scene("an example without its checkpoint is met by the host's own words about mi
   assert.deepEqual(await missing(), []);
 });
 
+scene("every text of the table of spellings is read in the page as in Python", async () => {
+  const rows = JSON.parse(await readFile(new URL("../spellings/table.json", import.meta.url), "utf8"));
+  const answers = await page.evaluate(async (rows) => {
+    const { readText, writeText } = await import("/extensions/ErasePro/lines.js");
+    const ask = async (fields) => {
+      const body = JSON.stringify({ text: "fox -> dog", kind: "object", preserve: "", ...fields });
+      const headers = { "Content-Type": "application/json" };
+      return (await fetch("/api/erasepro/concepts", { method: "POST", headers, body })).json();
+    };
+    const answers = [];
+    for (const { field, text, kind = "object" } of rows) {
+      if (field !== "concepts") answers.push({ typed: await ask({ [field]: text }) });
+      else {
+        const cells = readText(text);
+        const [typed, edited] = [await ask({ text, kind }), await ask({ text: writeText(cells), kind })];
+        answers.push({ typed, edited, shown: cells.filter((row) => row.quiet === undefined).length });
+      }
+    }
+    return answers;
+  }, rows);
+  assert.ok(rows.length >= 60);
+  rows.forEach(({ id, field, read, refused }, index) => {
+    const { typed, edited, shown } = answers[index];
+    const lines = (answer) => Object.values(answer.lines);
+    const errors = [typed.error, ...lines(typed).map((line) => line.error)].filter(Boolean).join(" ");
+    if (refused) assert.match(errors, new RegExp(refused), id);
+    else if (read.length) assert.equal(errors, "", id);
+    if (field !== "concepts") return;
+    if (!refused) assert.deepEqual(lines(typed).flatMap((line) => line.names), read, id);
+    const said = (answer) => lines(answer).filter((line) => line.read ?? line.error).map((line) => line.read ?? "refused");
+    assert.deepEqual(said(edited), said(typed), id); // the table writes what means the same
+    assert.equal(shown, said(typed).length, id);
+  });
+});
+
+scene("what a line is read as is shown under it, and what is refused with its right form", async () => {
+  await comfyui.addNodes(page, ["ErasePro_DefineConcepts"]);
+  await cell("target").fill("(saber \\(fate\\):1.2)");
+  await cell("anchor").fill("a woman");
+  await page.getByText("Read as: saber (fate) -> a woman").filter({ visible: true }).waitFor();
+  await cell("target").fill("embedding:fox");
+  await page.getByText("Write the words that it stands for.").filter({ visible: true }).waitFor();
+  await page.getByText("Read as:").waitFor({ state: "hidden" });
+});
+
 scene("concepts are typed in the table and stand in the text", async () => {
   await comfyui.addNodes(page, ["ErasePro_DefineConcepts"]);
   await cell("target").fill("circle");

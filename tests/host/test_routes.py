@@ -21,8 +21,17 @@ def test_every_line_is_answered_with_its_error_and_its_tokens(server):
     answer = ask(server, text="Van Gogh | Vincent van Gogh\n# no\nsnow ->", kind="style", preserve="")
     assert answer["default_anchor"] == "art"
     assert answer["error"] is None
-    assert answer["lines"]["1"] == {"error": None, "tokens": [2, 3]}
+    names = ["Van Gogh", "Vincent van Gogh"]
+    read = "Van Gogh | Vincent van Gogh -> art"
+    assert answer["lines"]["1"] == {"error": None, "tokens": [2, 3], "read": read, "names": names}
     assert "has nothing after the arrow" in answer["lines"]["3"]["error"]
+
+
+def test_what_stands_around_a_name_is_read_and_said(server):
+    answer = ask(server, text=r"- (saber \(fate\):1.2) → woman # note", kind="object", preserve="")
+    assert answer["lines"]["1"]["read"] == "saber (fate) -> woman"
+    answer = ask(server, text="fox -> dog", kind="object", preserve="", everyday="a lake, embedding:easy")
+    assert "everyday prompts, line 1" in answer["error"]
 
 
 def test_a_text_without_concepts_is_an_error_of_no_line(server):
