@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .checks import Check, checks_of, contrast, finite, has_moved_away, leak_against, sketched
 from .concept import Request
-from .path import TextPath
 from .mention import mentions
+from .path import TextPath
 from .phrase import key
 from .plain import plain
 from .probes import UNLISTED, Probe, checked_probes, further_probes, unseen_probes

@@ -19,8 +19,8 @@ def parse_request(
 ) -> Request:
     """Reads `target | alias -> anchor`, one concept a line; names to preserve and everyday prompts, one a line.
 
-    Commas belong to a concept. Blank lines and comments are ignored. A line without an arrow takes the default anchor of
-    its kind. What stands around names is read as docs/spellings.md says: emphasis, escapes, list marks, other arrows.
+    Commas belong to a concept. Blank lines and comments are ignored. A line without an arrow takes the default anchor
+    of its kind. What stands around names (emphasis, escapes, list marks, other arrows) is read as in docs/spellings.md.
 
     Args:
         sentences: sentences to solve on, one a line, each with one `{}` where a name stands.

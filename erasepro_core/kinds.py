@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from .phrase import ends_latin, key
 from .texts import lines, sections
 
-
 LANGUAGES = "zh", "ja", "th"
 """Languages beside English that there are sentences in."""
 

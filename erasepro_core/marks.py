@@ -28,7 +28,7 @@ _OPEN, _CLOSE = "\ue000", "\ue001"
 
 
 class MarkError(ValueError):
-    """Something that is neither plain words nor a mark that is read; the message has the character and the right form."""
+    """Neither plain words nor a mark that is read; the message has the character and the right form."""
 
 
 def split_lines(text: str) -> list[str]:
@@ -106,12 +106,12 @@ def escaped(name: str) -> str:
 
 
 def refuse_marks(text: str) -> None:
-    """Raises MarkError for what means something in other programs, and is nothing but letters to a text encoder here."""
+    """Raises MarkError for what means something in other programs, and is mere letters to a text encoder here."""
     for found, says in _NOWHERE:
         if match := found.search(text):
             raise MarkError(f"{clean(text)!r} is not plain words: {says.format(match[0].strip())}")
     for letter in text:
-        if letter == "\ufffd" or unicodedata.category(letter) in ("Cs", "Co", "Cc") and not letter.isspace():
+        if letter == "\ufffd" or (unicodedata.category(letter) in ("Cs", "Co", "Cc") and not letter.isspace()):
             raise MarkError(f"{clean(text)!r} has the character U+{ord(letter):04X}, which is no text. Take it out.")
 
 

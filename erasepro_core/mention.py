@@ -32,7 +32,7 @@ class Mentions:
     """Finds the mentions of any of some names, of which there must be one: a single search for a thousand of them.
 
     A name is found in any case, beside any punctuation, emphasised, with `_` for its spaces, with its brackets escaped,
-    plain or left out. In scripts without spaces it may stand in the middle of a sentence; a Korean ending may follow it.
+    plain or left out. In scripts without spaces it may stand inside a sentence; a Korean ending may follow it.
     """
 
     def __init__(self, names: Iterable[str]):

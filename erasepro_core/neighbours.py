@@ -14,8 +14,8 @@ from .concept import Concept, Request
 from .encoded import Encoded, encode_prompts
 from .families import TextInput
 from .kinds import Kind
-from .path import TextPath
 from .mention import Mentions
+from .path import TextPath
 from .phrase import key
 from .solve import wide
 

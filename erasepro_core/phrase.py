@@ -34,7 +34,7 @@ def clean(phrase: str) -> str:
 
 
 def key(phrase: str) -> str:
-    """What all spellings of one name share: case, underscores for spaces, brackets and full-width letters say nothing."""
+    """What all spellings of one name share: case, `_` for spaces, brackets and full-width letters say nothing."""
     plain = phrase.translate(WIDTHS)
     return clean(re.sub(r"[_()\\]", " ", plain)).casefold() or clean(plain).casefold()
 

@@ -95,7 +95,7 @@ class Report:
         return "\n".join(lines)
 
     def warnings(self) -> list[str]:
-        """What a person should know: of the request, and of names that were to stay and drifted further than `MOVED`."""
+        """What a person should know: remarks on the request, and names that were to stay and drifted over `MOVED`."""
         lines = list(self.solution.remarks)
         for group, moved in self.moved.items():
             far = [each for each in moved if not each[1] <= MOVED]

@@ -1,4 +1,4 @@
-"""What a request is to one model: the spellings of its names that the model tells apart, and prompts that fit into it."""
+"""What a request is to one model: spellings that it tells apart, prompts that fit, letters that it knows."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def unread(request: Request, path: TextPath) -> list[str]:
         blind = [name for name in encoders if set(_words(row[name])) <= set(_words(unknown[name]))]
         if len(blind) == len(encoders):
             raise ConceptError(
-                f"no text encoder of this model knows the letters of {phrase!r}: it would be any unknown word. Write it "
-                "in letters that the model knows."
+                f"no text encoder of this model knows the letters of {phrase!r}: it would be any unknown word. Write "
+                "it in letters that the model knows."
             )
         if blind:
             remarks.append(
@@ -73,8 +73,8 @@ def fitting(request: Request, path: TextPath) -> tuple[Request, list[str]]:
     """The request with everyday prompts that fit into one chunk, and a line for each that had to be shortened."""
     short = {prompt: _shortened(prompt, path) for prompt in request.everyday}
     remarks = [
-        f"The everyday prompt {prompt[:60]!r} is too long for this model: its first {len(part)} of {len(prompt)} letters "
-        "are used."
+        f"The everyday prompt {prompt[:60]!r} is too long for this model: its first {len(part)} of {len(prompt)} "
+        "letters are used."
         for prompt, part in short.items()
         if part != prompt
     ]

@@ -60,10 +60,10 @@ def explain(text: str, kind: str, preserve: str, everyday: str = "", sentences: 
     return {"lines": lines, "default_anchor": default_anchor, "error": error}
 
 
-def _text_error(*fields: str) -> str | None:
+def _text_error(text: str, kind: str, preserve: str, everyday: str, sentences: str) -> str | None:
     """What is wrong with the text as a whole, such as no concept at all."""
     try:
-        parse_request(*fields)
+        parse_request(text, kind, preserve, everyday, sentences)
     except ConceptError as error:
         return str(error)
     return None

@@ -1,4 +1,4 @@
-"""The table of spellings against every kind of tokenizer that the host ships: a prompt has the tokens of a listed form."""
+"""The table of spellings and the tokenizers that the host ships: a prompt has the tokens of a form that is erased."""
 
 from functools import cache
 from importlib import import_module
@@ -49,12 +49,16 @@ def host_file(name: str) -> Path:
     return Path(import_module("comfy.text_encoders.llama").__file__ or "").parent / name
 
 
+def row_of(kind: str, prompt: str) -> list[tuple[int, float]]:
+    rows = tokenizer(kind).tokenize_with_weights(prompt)
+    (row,) = rows[TOKENIZERS[kind][2]] if isinstance(rows, dict) else rows
+    return row
+
+
 @cache
 def tokens(kind: str, prompt: str) -> tuple[int, ...]:
     """The tokens of a prompt as a prompt node has it, with what the host puts around it and without padding."""
-    rows = tokenizer(kind).tokenize_with_weights(prompt)
-    (row,) = rows[TOKENIZERS[kind][2]] if isinstance(rows, dict) else rows
-    ids = [int(token) for token, _ in row]
+    ids = [int(token) for token, _ in row_of(kind, prompt)]
     while len(ids) > 1 and ids[-1] == ids[-2]:
         ids.pop()
     return tuple(ids)
@@ -62,8 +66,7 @@ def tokens(kind: str, prompt: str) -> tuple[int, ...]:
 
 @cache
 def emphasises(kind: str) -> bool:
-    rows = tokenizer(kind).tokenize_with_weights("(a:1.3)")
-    return any(weight != 1 for row in (rows[TOKENIZERS[kind][2]] if isinstance(rows, dict) else rows) for _, weight in row)  # fmt: skip
+    return any(weight != 1 for _, weight in row_of(kind, "(a:1.3)"))
 
 
 def plain(kind: str, name: str) -> str:

@@ -12,12 +12,12 @@ from erasepro_core.mention import mentions
 
 from .table import DOCUMENT, ROWS, document
 
-FIELDS = {"preserve": "preserves", "everyday": "everyday", "sentences": "sentences"}
-
 
 def read(row) -> Request:
     field, kind = row["field"], row.get("kind", "object")
-    return parse_request(row["text"] if field == "concepts" else "fox -> dog", kind, **{field: row["text"]} if field in FIELDS else {})  # fmt: skip
+    if field == "concepts":
+        return parse_request(row["text"], kind)
+    return parse_request("fox -> dog", kind, **{field: row["text"]})
 
 
 def names(row) -> list[str]:
@@ -25,7 +25,8 @@ def names(row) -> list[str]:
     request = read(row)
     if row["field"] == "concepts":
         return [name for concept in request.concepts for name in concept.names]
-    return list(request.concepts[0].sentences if row["field"] == "sentences" else getattr(request, FIELDS[row["field"]]))  # fmt: skip
+    others = request.preserves, request.everyday, request.concepts[0].sentences
+    return list(dict(zip(("preserve", "everyday", "sentences"), others, strict=True))[row["field"]])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
