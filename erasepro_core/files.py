@@ -32,8 +32,9 @@ from .entries import (
 )
 from .families import FAMILIES, Family
 from .families.encoders import is_table
-from .families.kohya import kohya_names
+from .families.kohya import kohya_names, with_companions, without_companions
 from .plain import as_json
+from .readers import losses
 from .report import PACK_VERSION, Report
 from .solution import LayerRecord, Side, Solution
 from .update import LowRankUpdate, RowUpdate, Update, UpdateSet, compressed, trimmed
@@ -60,7 +61,7 @@ def pack(report: Report, precision: str) -> tuple[dict[str, Tensor], dict[str, s
         FileError: an update has numbers that this precision cannot hold.
     """
     solution = report.solution
-    tensors = _written_updates(_rounded(solution, PRECISIONS[precision]))
+    tensors = with_companions(_written_updates(_rounded(solution, PRECISIONS[precision])))
     plain_texts = {
         "format": str(FORMAT),
         "pack": PACK_VERSION,
@@ -73,6 +74,7 @@ def pack(report: Report, precision: str) -> tuple[dict[str, Tensor], dict[str, s
         "request": written_request(solution.request),
         "measures": written_measures(report),
         "layers": [written_layer(report, record) for record in solution.layers],
+        "readers": losses(tensors),
         "checks": [written_check(check) for check in report.checks],
     }
     texts = plain_texts | {name: as_json(value, digits=DIGITS) for name, value in values.items()}
@@ -165,7 +167,7 @@ def _report(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], keys: _K
     request = read_request(parsed_entry(metadata, "request", dict))
     solved, measured = read_measures(parsed_entry(metadata, "measures", dict), len(request.concepts))
     solution = Solution(
-        updates=_read_updates(_family(entry(metadata, "family")), layers, tensors, keys),
+        updates=_read_updates(_family(entry(metadata, "family")), layers, without_companions(tensors), keys),
         request=request,
         options=read_options(parsed_entry(metadata, "options", dict)),
         layers=layers,
@@ -291,9 +293,7 @@ def _read_update(name: str, left: Tensor, right: Tensor, alpha: Tensor) -> LowRa
             "[outputs, rank] and [rank, inputs]. Save the erasure again."
         )
     if alpha.numel() != 1 or float(alpha) != left.shape[1]:
-        raise FileError(
-            f"alpha of {name[:80]!r} is not its rank {left.shape[1]}: the file was rescaled. Save it again."
-        )
+        raise FileError(f"alpha of {name[:80]!r} is not its rank {left.shape[1]}: the file was rescaled. Save it again.")
     if not (left.isfinite().all() and right.isfinite().all()):
         raise FileError(f"the update of {name[:80]!r} has values that are no numbers. Save the erasure again.")
     return LowRankUpdate(left.float(), right.float())

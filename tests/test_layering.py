@@ -33,7 +33,7 @@ ORDER = (
     ("concept_text",),
     ("families", "neutral", "concept", "container"),
     ("solve", "align", "capture", "conflicts", "kinds", "plain"),
-    ("stays", "marks", "mention"),
+    ("stays", "marks", "mention", "readers"),
     ("update", "phrase", "texts"),
 )
 """Layers of the core from left to right; files of one layer do not import each other."""

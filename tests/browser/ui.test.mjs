@@ -159,6 +159,7 @@ scene("every text of the table of spellings is read in the page as in Python", a
 scene("what a line is read as is shown under it, and what is refused with its right form", async () => {
   await comfyui.addNodes(page, ["ErasePro_DefineConcepts"]);
   await cell("target").fill("(saber \\(fate\\):1.2)");
+  await cell("aliases").fill("");
   await cell("anchor").fill("a woman");
   await page.getByText("Read as: saber (fate) -> a woman").filter({ visible: true }).waitFor();
   await cell("target").fill("embedding:fox");
