@@ -293,7 +293,7 @@ def _read_update(name: str, left: Tensor, right: Tensor, alpha: Tensor) -> LowRa
             "[outputs, rank] and [rank, inputs]. Save the erasure again."
         )
     if alpha.numel() != 1 or float(alpha) != left.shape[1]:
-        raise FileError(f"alpha of {name[:80]!r} is not its rank {left.shape[1]}: the file was rescaled. Save it again.")
+        raise FileError(f"alpha of {name[:80]!r} is not its rank {left.shape[1]}: it was rescaled. Save it again.")
     if not (left.isfinite().all() and right.isfinite().all()):
         raise FileError(f"the update of {name[:80]!r} has values that are no numbers. Save the erasure again.")
     return LowRankUpdate(left.float(), right.float())

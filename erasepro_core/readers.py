@@ -35,7 +35,7 @@ READERS = (
         whole=True,
         advice="solve with own_tokens off; it knows the names of Stable Diffusion 1, 2 and XL alone",
     ),
-    Reader("kohya's sd-scripts", _KOHYA, advice="solve with own_tokens off; it knows Stable Diffusion 1, 2 and XL alone"),
+    Reader("kohya's sd-scripts", _KOHYA, advice="solve with own_tokens off; it knows Stable Diffusion 1, 2, XL alone"),
 )
 
 

@@ -1,4 +1,4 @@
-"""What programs beside ComfyUI take of a file. diffusers runs here where it is installed: `pip install diffusers peft`."""
+"""What other programs take of a file. diffusers runs where it is installed: `pip install diffusers peft`."""
 
 import warnings
 from collections.abc import Iterator
@@ -53,13 +53,12 @@ def erasure(text: dict[str, Any], unet: dict[str, Any]) -> Any:
 def pipeline(tmp_path) -> Iterator[Any]:
     """diffusers' own reader on a UNet and a text encoder of SD1.5's layout: what each module got of a file."""
     pytest.importorskip("peft")
-    pytest.importorskip("diffusers")
-    from diffusers import UNet2DConditionModel
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin as Reader
+    UNet2DConditionModel = pytest.importorskip("diffusers").UNet2DConditionModel  # noqa: N806
+    Reader = pytest.importorskip("diffusers.loaders").StableDiffusionLoraLoaderMixin  # noqa: N806
     from transformers import CLIPTextConfig, CLIPTextModel
 
     def load(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": 4}
+        sizes: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": 4}
         text = CLIPTextModel(CLIPTextConfig(vocab_size=VOCABULARY, num_hidden_layers=BLOCKS, **sizes))
         unet = UNet2DConditionModel(block_out_channels=(32, 64, 128, 128), cross_attention_dim=24, attention_head_dim=8)
         save_file(tensors, tmp_path / "erasure.safetensors")
