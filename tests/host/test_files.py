@@ -176,7 +176,9 @@ def test_the_stock_loader_knows_every_key(mini, report):
     known = comfy.lora.model_lora_keys_clip(mini[1].cond_stage_model, known)
     loaded = comfy.lora.load_lora(dict(pack(report, "float32")[0]), known)
     erasure = report.solution.updates
-    assert set(loaded) == {f"{name}.weight" for part in erasure.parts() for name in part}
+    zeros = {name for name in loaded if name.endswith("out_proj.weight") and not loaded[name].weights[0].any()}
+    assert zeros  # for diffusers
+    assert set(loaded) - zeros == {f"{name}.weight" for part in erasure.parts() for name in part}
 
 
 def saved(server, graph, prefix: str, precision: str = "float16", erasure: Sequence = ("solve", 0)) -> str:

@@ -53,8 +53,8 @@ def erasure(text: dict[str, Any], unet: dict[str, Any]) -> Any:
 def pipeline(tmp_path) -> Iterator[Any]:
     """diffusers' own reader on a UNet and a text encoder of SD1.5's layout: what each module got of a file."""
     pytest.importorskip("peft")
-    UNet2DConditionModel = pytest.importorskip("diffusers").UNet2DConditionModel  # noqa: N806
-    Reader = pytest.importorskip("diffusers.loaders").StableDiffusionLoraLoaderMixin  # noqa: N806
+    UNet2DConditionModel = pytest.importorskip("diffusers").UNet2DConditionModel
+    Reader = pytest.importorskip("diffusers.loaders").StableDiffusionLoraLoaderMixin
     from transformers import CLIPTextConfig, CLIPTextModel
 
     def load(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
