@@ -37,8 +37,12 @@ class Mentions:
 
     def __init__(self, names: Iterable[str]):
         # The longest first: of `red` and `red wine` it is the second that `red wine` mentions.
-        every = sorted(dict.fromkeys(names), key=len, reverse=True)
-        self._pattern = re.compile("|".join(dict.fromkeys(form for name in every for form in _forms(name))), re.I)
+        grouped: dict[tuple[str, str], dict[str, None]] = {}
+        for name in sorted(dict.fromkeys(names), key=len, reverse=True):
+            letters = name.translate(WIDTHS).strip("()_ \t")
+            grouped.setdefault((_before(letters[:1]), _behind(letters[-1:])), {}).update(dict.fromkeys(_forms(name)))
+        edged = (f"{before}(?:{'|'.join(forms)}){behind}" for (before, behind), forms in grouped.items())
+        self._pattern = re.compile("|".join(edged), re.IGNORECASE)
 
     def within(self, text: str) -> bool:
         """Whether there is one in a text."""
@@ -73,9 +77,7 @@ def _forms(name: str) -> list[str]:
     name = name.translate(WIDTHS)
     bare = re.sub(r"[()_]", " ", name).strip()
     whole = "".join(rf"\\?\{part}" if part in "()" else _words(part, _GAP) for part in re.split("([()])", name) if part)
-    forms = [whole] if bare == name else [whole, _words(bare, _WIDE_GAP)]
-    letters = name.strip("()_ \t")
-    return [f"{_before(letters[:1])}{form}{_behind(letters[-1:])}" for form in forms if form]
+    return [whole] if bare in (name, "") else [whole, _words(bare, _WIDE_GAP)]
 
 
 def _words(part: str, gap: str) -> str:

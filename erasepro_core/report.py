@@ -182,6 +182,7 @@ def _asked(request: Request) -> dict[str, Any]:
     concepts = [
         {"names": c.names, "anchor": c.anchor, "kind": {part: getattr(c.kind, part) for part in kind_parts}}
         | ({"sentences": c.sentences, "only_own": c.only_own} if c.sentences else {})
+        | ({"local": [c.kind.local[language] for language in c.languages]} if c.languages else {})
         for c in request.concepts
     ]
     return {"concepts": concepts, "preserves": request.preserves, "everyday": request.everyday}

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..erasepro_core import Audit, Report, Request
 from ..erasepro_core.audit import THRESHOLD, audit, audit_against, negative_remarks
+from ..erasepro_core.marks import split_lines
 from ..erasepro_core.plain import as_json
 from ..erasepro_core.plots import audit_picture
 from .host import HostPath, encoded_by, picture_or_reason, without_patches
@@ -46,7 +47,7 @@ class AuditErasure(io.ComfyNode):
         negative_conditioning: list | None = None,
     ) -> io.NodeOutput:
         path = HostPath(model, clip)
-        result = _measured(path, erasure, concepts, threshold, [line for line in prompts.splitlines() if line.strip()])
+        result = _measured(path, erasure, concepts, threshold, split_lines(prompts))
         not_measured = [f"Not measured: {reason}." for reason in path.not_measured()]
         warnings = _negative_warnings(result, clip, negative, negative_conditioning)
         result = replace(result, remarks=(*result.remarks, *warnings, *not_measured))

@@ -122,7 +122,8 @@ scene("an example without its checkpoint is met by the host's own words about mi
 });
 
 scene("every text of the table of spellings is read in the page as in Python", async () => {
-  const rows = JSON.parse(await readFile(new URL("../spellings/table.json", import.meta.url), "utf8"));
+  const table = JSON.parse(await readFile(new URL("../spellings/table.json", import.meta.url), "utf8"));
+  const rows = table.filter(({ field }) => field !== "probes"); // which have no part on the page that reads them
   const answers = await page.evaluate(async (rows) => {
     const { readText, writeText } = await import("/extensions/ErasePro/lines.js");
     const ask = async (fields) => {

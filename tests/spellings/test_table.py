@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from erasepro_core import ConceptError, Request, parse_request
 from erasepro_core.concept_text import line_errors
 from erasepro_core.mention import mentions
+from erasepro_core.probes import OWN, further_probes
 
 from .table import DOCUMENT, ROWS, document
 
@@ -17,6 +19,10 @@ def read(row) -> Request:
     field, kind = row["field"], row.get("kind", "object")
     if field == "concepts":
         return parse_request(row["text"], kind)
+    if field == "probes":
+        request = parse_request("fox -> dog", kind)
+        own = [probe.pair.target_prompt for probe in further_probes(request, [row["text"]]) if probe.group == OWN]
+        return replace(request, everyday=tuple(own))
     return parse_request("fox -> dog", kind, **{field: row["text"]})
 
 
@@ -26,7 +32,11 @@ def names(row) -> list[str]:
     if row["field"] == "concepts":
         return [name for concept in request.concepts for name in concept.names]
     others = request.preserves, request.everyday, request.concepts[0].sentences
-    return list(dict(zip(("preserve", "everyday", "sentences"), others, strict=True))[row["field"]])
+    return list(
+        dict(zip(("preserve", "everyday", "sentences", "probes"), (*others, request.everyday), strict=True))[
+            row["field"]
+        ]
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
@@ -34,7 +44,7 @@ def test_a_text_is_read_as_meant_or_refused(row):
     if "refused" in row:
         with pytest.raises(ConceptError, match=row["refused"]) as caught:
             read(row)
-        assert "line 1: " in str(caught.value)
+        assert "line 1: " in str(caught.value) or row["field"] == "probes"
         assert row["field"] != "concepts" or re.search(row["refused"], line_errors(row["text"], "object")[1])
     elif not row["read"]:
         with pytest.raises(ConceptError, match="text is empty"):
