@@ -80,7 +80,7 @@ def line_names(line: str) -> tuple[str, ...]:
 def _lines(text: str) -> list[tuple[int, str]]:
     """The lines that are neither blank nor comments, with their numbers."""
     numbered = enumerate(text.splitlines(), start=1)
-    return [(n, line) for n, line in numbered if line.strip() and not line.lstrip().startswith("#")]
+    return [(n, line) for n, line in numbered if clean(line) and not clean(line).startswith("#")]
 
 
 def _parse_line(number: int, line: str, kind: Kind) -> Concept:

@@ -1,27 +1,36 @@
 // A concept text as rows and back. The text is what counts: a line that is not understood stays as it was typed.
 
 const ARROW = "->";
+// What parts lines and what counts as space, as in erasepro_core/concept_text.py.
+const BREAK = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+const SPACE = "[\\s\\x1c-\\x1f\\x85]+";
+const AROUND = new RegExp(`^${SPACE}|${SPACE}$`, "g");
+
+function trim(text) {
+  return text.replace(AROUND, "");
+}
 
 /** One line. Lines that say nothing (blank, comment) keep their text in `quiet`. */
 export function readLine(line) {
-  if (!line.trim() || line.trimStart().startsWith("#")) return { quiet: line };
+  if (!trim(line) || trim(line).startsWith("#")) return { quiet: line };
   const at = line.indexOf(ARROW);
   const [left, anchor] = at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + ARROW.length)];
-  const [target, ...aliases] = left.split("|").map((name) => name.trim());
-  return { target, aliases: aliases.join(" | "), anchor: anchor.trim() };
+  const [target, ...aliases] = left.split("|").map(trim);
+  return { target, aliases: aliases.join(" | "), anchor: trim(anchor) };
 }
 
 /** The line of a row, as it stands in the text. */
 export function writeLine(row) {
   if (row.quiet !== undefined) return row.quiet;
-  const aliases = row.aliases.split("|").map((name) => name.trim()).filter(Boolean);
-  const names = [row.target.trim(), ...aliases].join(" | ");
-  return row.anchor.trim() ? `${names} ${ARROW} ${row.anchor.trim()}`.trimStart() : names;
+  const aliases = row.aliases.split("|").map(trim).filter(Boolean);
+  const names = [trim(row.target), ...aliases].join(" | ");
+  const anchor = trim(row.anchor);
+  return anchor ? trim(`${names} ${ARROW} ${anchor}`) : names;
 }
 
 /** One row a line. */
 export function readText(text) {
-  return text.split(/\r\n|\r|\n/).map(readLine);
+  return text.split(BREAK).map(readLine);
 }
 
 export function writeText(rows) {

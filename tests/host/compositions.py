@@ -60,20 +60,20 @@ def emphasis(branch: Branch) -> None:
 
 
 def several_chunks(branch: Branch) -> None:
-    branch.picture(branch.text(f"{'a picture of a moon , ' * 14}a photo of a red {branch.word}"))
+    branch.picture(branch.text(f"{', ' * 76}a photo of a red {branch.word}"))
 
 
 def break_word(branch: Branch) -> None:
-    branch.picture(branch.text(f"a photo of a red {branch.word} BREAK a photo of a moon"))
+    branch.picture(branch.text(f"a photo of a red {branch.word} BREAK on a white background"))
 
 
 def concatenated(branch: Branch) -> None:
-    other, mine = branch.text("a photo of a moon"), branch.text(f"a photo of a red {branch.word}")
+    other, mine = branch.text("on a white background"), branch.text(f"a photo of a red {branch.word}")
     branch.picture(branch.add("ConditioningConcat", conditioning_to=other, conditioning_from=mine))
 
 
 def averaged(branch: Branch) -> None:
-    other, mine = branch.text("a photo of a moon"), branch.text(f"a photo of a red {branch.word}")
+    other, mine = branch.text("on a white background"), branch.text(f"a photo of a red {branch.word}")
     wires = {"conditioning_to": mine, "conditioning_from": other, "conditioning_to_strength": 0.8}
     branch.picture(branch.add("ConditioningAverage", **wires))
 
@@ -138,7 +138,8 @@ def hooked_lora(branch: Branch) -> None:
 
 def hooked_conditioning(branch: Branch) -> None:
     positive = branch.text(f"a photo of a red {branch.word}")
-    branch.picture(branch.add("SetModelHooksOnCond", conditioning=positive, **_hooks(branch)))
+    how = {"strength": 1.0, "set_cond_area": "default"}
+    branch.picture(branch.add("ConditioningSetProperties", cond_NEW=positive, **_hooks(branch), **how))
 
 
 def _hooks(branch: Branch) -> dict[str, Wire]:

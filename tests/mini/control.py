@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import comfy.cldm.cldm
 import comfy.controlnet
 import comfy.model_management
@@ -16,12 +18,10 @@ STRENGTH = 0.2
 
 def control(seed: int = 0) -> comfy.controlnet.ControlNet:
     """One that has read the text with the mini model's own cross-attention, and answers something to any picture."""
-    config = {
-        key: value for key, value in UNET_CONFIG.items() if key not in ("out_channels", "transformer_depth_output")
-    }
-    network = comfy.cldm.cldm.ControlNet(
-        hint_channels=3, **config, **Mini.unet_extra_config, operations=comfy.ops.manual_cast
-    )
+    left_out = "out_channels", "transformer_depth_output"
+    config: dict[str, Any] = {key: value for key, value in UNET_CONFIG.items() if key not in left_out}
+    config |= Mini.unet_extra_config | {"hint_channels": 3}
+    network = comfy.cldm.cldm.ControlNet(**config, operations=comfy.ops.manual_cast)
     trained = diffusion_model(load()[0]).state_dict()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
