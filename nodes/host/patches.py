@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy.weight_adapter import LoRAAdapter
@@ -98,12 +99,12 @@ def _strength_of(patcher: ModelPatcher, name: str, update: Update) -> float:
 
 
 def _same(adapter: LoRAAdapter, update: LowRankUpdate) -> bool:
-    """Whether both do the same to what the update reads."""
+    """Whether a patch is this update, or what a file in half precision keeps of it."""
     up, down = (factor.to(update.right) for factor in adapter.weights[:2])
     if up.shape[0] != update.left.shape[0] or down.shape[1] != update.right.shape[1]:
         return False
-    answer = update(update.right)
-    return bool((update.right @ down.T @ up.T - answer).norm() <= SAME * answer.norm())
+    apart = LowRankUpdate(torch.cat([up, -update.left], dim=1), torch.cat([down, update.right]))
+    return apart.norm() <= SAME * update.norm()
 
 
 def _refuse_other_anchors(model: ModelPatcher, clip: CLIP, updates: UpdateSet) -> None:
