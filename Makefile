@@ -14,8 +14,8 @@ test: lint browser # everything CI checks
 test-browser: browser # of these only the page in a real Chromium, four times: two frontends, two designs
 	$(run) -m pytest tests/browser
 
-fuzz: setup # the properties on 10,000 new cases each, about 10 minutes; make test tries 50 of each
-	PROPERTIES=fuzz $(run) -m pytest tests/properties --durations=0 --timeout=3600
+fuzz: browser # the properties on 10,000 new cases each, about 10 minutes; make test tries 50 of each
+	OMP_NUM_THREADS=1 PROPERTIES=fuzz $(run) -m pytest tests/properties --durations=0 --timeout=3600
 
 soak: setup # random graphs with random options on a real server for 10 minutes
 	$(run) -m tests.host.soak

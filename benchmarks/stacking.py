@@ -36,7 +36,7 @@ KINDS = {
     "person": mini_request("Ada -> a robot", "person"),
     "explicit content": BARE,
 }
-QUICK = Options(templates=TEMPLATES)
+QUICK = Options(templates=TEMPLATES, own_tokens=False)
 SHARES = (0.9, 0.75, 0.5, 0.25)
 ROBOTS = ("a photo of a robot", "a robot", "a picture of a robot", "a painting of a robot", "this is a robot")
 

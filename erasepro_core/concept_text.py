@@ -65,7 +65,7 @@ def line_errors(text: str, kind: str, preserve: str = "") -> dict[int, str]:
     `parse_request` stops at the first error; whoever is still typing wants to see them all.
     """
     of_kind = kind_named(kind)
-    conflicts = Conflicts(_each("preserve", preserve, _read_if_plain))
+    conflicts = Conflicts(_each("preserve", preserve, read_if_plain))
     errors: dict[int, str] = {}
     for number, line in _lines(text):
         try:
@@ -90,7 +90,7 @@ def lines_read(text: str, kind: str) -> dict[int, Concept | None]:
 
 def line_names(line: str) -> tuple[str, ...]:
     """The target and the aliases of one line, as far as they are there."""
-    names = (_read_if_plain(name) for name in BARS.split(ARROWS.split(said(line))[0]))
+    names = (read_if_plain(name) for name in BARS.split(ARROWS.split(said(line))[0]))
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -135,7 +135,8 @@ def _read_preserve(line: str) -> str:
     return read_name(line)
 
 
-def _read_if_plain(phrase: str) -> str:
+def read_if_plain(phrase: str) -> str:
+    """A name as it is read; as it is typed where it is refused."""
     try:
         return read_name(phrase)
     except MarkError:
@@ -148,7 +149,7 @@ def _parse_line(number: int, line: str, kind: Kind) -> Concept:
         left, *right = ARROWS.split(line)
         if len(right) > 1 or (right and BARS.search(right[0])):
             anchor = clean(ARROWS.sub(ARROW, line[len(left) :])).removeprefix(ARROW).strip()
-            return _checked(number, line, [clean(left)], anchor, kind)
+            raise MarkError(f"the anchor {anchor!r} must be one phrase, without {ARROW} or |. {EXAMPLE}")
         names = [read_name(name) for name in BARS.split(left)]
         return _checked(number, line, names, read_name(right[0]) if right else None, kind)
     except MarkError as error:

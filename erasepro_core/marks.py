@@ -11,18 +11,23 @@ import unicodedata
 from .phrase import INVISIBLE, SPACES, clean
 
 LINE_ENDS = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
-ARROWS = re.compile("[-\uff0d\u2010-\u2015\u2212\u30fc=\uff1d]+[>\uff1e]|[→⇒⟶⟹➔➙➛➜➝➞➡⇨↦]\ufe0f?")
+_DASHES = "[-\uff0d\u2010-\u2015\u2212\u30fc=\uff1d]"
+ARROWS = re.compile(f"(?<!{_DASHES}){_DASHES}+[>\uff1e]|[→⇒⟶⟹➔➙➛➜➝➞➡⇨↦]\ufe0f?")
 BARS = re.compile("[|\uff5c\uffe8│∣¦]")
-COMMENT = re.compile(rf"^{SPACES}*(?:[#\uff03]|//).*|{SPACES}+(?:[#\uff03]|//)(?:{SPACES}.*)?$")
+COMMENT = re.compile(rf"^{SPACES}*(?:[#\uff03]|//).*|(?<!{SPACES}){SPACES}+(?:[#\uff03]|//)(?:{SPACES}.*)?$")
 """A comment line, or a comment behind something, with spaces around its sign."""
 BULLETS = "-*+•‣◦▪●○■□·・–—"
 LIST_MARK = re.compile(
-    rf"{SPACES}*(?:(?:[{re.escape(BULLETS)}]|\(?\d{{1,2}}[.)．）]){SPACES}+|[•・●]|\d{{1,2}}、|[①-⑳]){SPACES}*"
+    rf"(?:{SPACES}*(?:(?:[{re.escape(BULLETS)}]|\(?\d{{1,2}}[.)．）]){SPACES}+|[•・●]|\d{{1,2}}、|[①-⑳]){SPACES}*)+"
 )
 _QUOTED = re.compile("\"([^\"]+)\"|'([^']+)'|“([^”]+)”|„([^“”]+)[“”]|‘([^’]+)’|«([^»]+)»|「([^」]+)」|『([^』]+)』")
 _WEIGHTED = re.compile(r"\(([^()]*?)\s*:\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*\)")
 _GROUP = re.compile(r"\(([^()]*)\)")
-_TRAILING = re.compile(r"[\s,;，、；]+$")
+_TRAILING = " ,;，、；"
+LONGEST = 1000
+"""Letters of a name; no text encoder reads a longer one."""
+DEEPEST = 20
+"""How deep brackets of a prompt are taken for emphasis."""
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Stand for escaped brackets while the others are read."""
 
@@ -39,8 +44,8 @@ def split_lines(text: str) -> list[str]:
 def said(line: str) -> str:
     """What a line says: without comment, list mark and characters that cannot be seen; empty where that is nothing."""
     line = COMMENT.sub("", INVISIBLE.sub("", line))
-    while (found := LIST_MARK.match(line)) and found.end():
-        line = line[found.end() :]
+    if marks := LIST_MARK.match(line):
+        line = line[marks.end() :]
     return clean(COMMENT.sub("", line))
 
 
@@ -50,6 +55,8 @@ def read_name(phrase: str) -> str:
     Raises:
         MarkError: it is not plain words.
     """
+    if len(phrase) > LONGEST:
+        raise MarkError(f"{phrase[:40]!r} and what follows has {len(phrase)} letters; a name has at most {LONGEST}.")
     refuse_marks(phrase)
     for found, says in _NOT_IN_NAMES:
         if match := found.search(phrase):
@@ -57,7 +64,7 @@ def read_name(phrase: str) -> str:
     name, before = _plain(phrase), None
     while name != before:
         before = name
-        name = _TRAILING.sub("", said(name))
+        name = said(name).rstrip(_TRAILING)
         name = next(filter(None, quoted.groups())) if (quoted := _QUOTED.fullmatch(name)) else name
         name = _unwrapped(_WEIGHTED.sub(r"\1", name))
     if depth(name) is None:
@@ -77,9 +84,8 @@ def read_prompt(prompt: str) -> str:
         MarkError: it has something that no text encoder reads.
     """
     refuse_marks(prompt)
-    prompt, before = said(_plain(prompt)), None
-    while prompt != before:
-        before = prompt
+    prompt = said(_plain(prompt))
+    for _ in range(DEEPEST):
         prompt = _GROUP.sub(r"\1", _WEIGHTED.sub(r"\1", prompt))
     return clean(_closed(prompt))
 
@@ -147,10 +153,16 @@ def _unwrapped(name: str) -> str:
 
 
 _NOWHERE = (
-    (re.compile("<[^<>]*:[^<>]*>"), "{} is a command of another program. Load LoRAs with a node, and take it out."),
+    (re.compile("<[^<>:]*:[^<>]*>"), "{} is a command of another program. Load LoRAs with a node, and take it out."),
     (re.compile(r"embedding:\S*", re.I), "{} is an embedding, which has no words. Write the words that it stands for."),
-    (re.compile(r"(?<![\w])__[^\s_][^\s]*?__(?!\w)"), "{} is a wildcard. Write out what it can be, one a line."),
-    (re.compile(r"\{[^{}]*\|[^{}]*\}?"), "{} is a choice. Write out what it can be: a | b for names, else one a line."),
+    (
+        re.compile(r"(?<![\w])__[^\W_][\w/.*-]{0,100}?__(?!\w)"),
+        "{} is a wildcard. Write out what it can be, one a line.",
+    ),
+    (
+        re.compile(r"\{[^{}|]*\|[^{}]*\}?"),
+        "{} is a choice. Write out what it can be: a | b for names, else one a line.",
+    ),
     (re.compile(r"/\*"), "{} starts no comment. Put a # in front of a comment."),
 )
 _NOT_IN_NAMES = (

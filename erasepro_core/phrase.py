@@ -29,8 +29,8 @@ _LANGUAGES = {
 
 
 def clean(phrase: str) -> str:
-    """One space between words, none around them."""
-    return re.sub(r"\s+", " ", phrase).strip()
+    """One space between words, none around them; a byte order mark, as files begin with, counts as space."""
+    return re.sub(r"[\s\ufeff]+", " ", phrase).strip()
 
 
 def key(phrase: str) -> str:

@@ -37,7 +37,7 @@ ORDER = (
     ("update", "phrase", "texts"),
 )
 """Layers of the core from left to right; files of one layer do not import each other."""
-BRIDGE_ORDER = (("patches",), ("live_path",), ("beside", "tokens", "weights", "folders", "pictures", "routes"))
+BRIDGE_ORDER = (("patches",), ("live_path", "rows"), ("beside", "tokens", "weights", "folders", "pictures", "routes"))
 """The same for the files of nodes/host."""
 HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
 

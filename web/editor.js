@@ -202,7 +202,9 @@ class ConceptEditor {
       const body = JSON.stringify({ text: this.text, kind: this.widgets.kind.value, ...fields });
       const headers = { "Content-Type": "application/json" };
       const answer = await api.fetchApi("/erasepro/concepts", { method: "POST", headers, body }).catch(() => null);
-      if (answer?.ok && turn === this.asked) this.#mark(await answer.json());
+      if (!answer || turn !== this.asked) return;
+      if (answer.ok) this.#mark(await answer.json());
+      else this.#say((await answer.json().catch(() => null))?.error ?? "", true); // such as a text that is too long
     }, PAUSE);
   }
 

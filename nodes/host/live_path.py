@@ -91,6 +91,10 @@ class HostPath:
     def table_height(self, encoder: Encoder) -> int:
         return cast(Any, self.module(str(encoder.table))).num_embeddings
 
+    def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
+        """What tokens say, given by the name of their table."""
+        return self._tokenizer.words({e.name: tokens.get(str(e.table), ()) for e in self.encoders})
+
     def module(self, name: str) -> nn.Module:
         return self.clip.cond_stage_model.get_submodule(name)
 

@@ -12,9 +12,13 @@ from comfy.sd import CLIP
 from comfy.weight_adapter import LoRAAdapter
 
 from ...erasepro_core import UpdateSet
-from ...erasepro_core.update import RowUpdate, Update
+from ...erasepro_core.update import LowRankUpdate, RowUpdate, Update
 from .live_path import HostPath
+from .rows import carried_rows, misplaced_rows, row_patches
 from .weights import fits
+
+SAME = 0.05
+"""Updates that differ by less than this share of their size are the same, one of them from a file in half precision."""
 
 
 class ApplyError(ValueError):
@@ -25,7 +29,8 @@ def with_erasure(model: ModelPatcher, clip: CLIP, updates: UpdateSet, strength: 
     """Clones that carry the erasure as patches; the given MODEL and CLIP are not changed.
 
     Raises:
-        ApplyError: a layer is missing or has another shape, or the family is another; nothing was applied.
+        ApplyError: a layer is missing or has another shape, the family is another, or what is erased already does not
+            go together with it; nothing was applied.
     """
     if not 0.0 <= strength <= 1.0:
         raise ApplyError(f"the strength is {strength}; it must lie between 0 (the original) and 1 (erased).")
@@ -34,6 +39,7 @@ def with_erasure(model: ModelPatcher, clip: CLIP, updates: UpdateSet, strength: 
     _refuse_other_layers(model, clip, updates)
     _refuse_other_family(model, clip, updates)
     _refuse_twice((model, clip.patcher), updates, strength)
+    _refuse_other_anchors(model, clip, updates)
     edited_model, edited_clip = model.clone(), clip.clone()
     _patch(edited_model, updates.diffusion_model, strength)
     _patch(edited_clip.patcher, updates.text_encoder, strength)
@@ -85,28 +91,47 @@ def _refuse_twice(patchers: tuple[ModelPatcher, ModelPatcher], updates: UpdateSe
 
 
 def _strength_of(patcher: ModelPatcher, name: str, update: Update) -> float:
-    """How strongly a patcher carries an update; 0 if it does not."""
-    patches = patcher.patches.get(f"{name}.weight", ())
+    """How strongly a patcher carries an update, all of it; 0 if it does not."""
     if isinstance(update, RowUpdate):
-        first = int(update.rows[0])
-        return sum(p[0] for p in patches if p[3] == (0, first, 1) and torch.equal(p[1][1][0][0].cpu(), update.right[0]))
+        return min(carried_rows(patcher, name, update))
+    patches = patcher.patches.get(f"{name}.weight", ())
     return sum(patch[0] for patch in patches if isinstance(patch[1], LoRAAdapter) and _same(patch[1], update))
 
 
-def _same(adapter: LoRAAdapter, update: Update) -> bool:
-    up, down = adapter.weights[:2]
-    return torch.equal(up.cpu(), update.left.cpu()) and torch.equal(down.cpu(), update.right.cpu())
+def _same(adapter: LoRAAdapter, update: LowRankUpdate) -> bool:
+    """Whether a patch is this update, or what a file in half precision keeps of it."""
+    up, down = (factor.to(update.right) for factor in adapter.weights[:2])
+    if up.shape[0] != update.left.shape[0] or down.shape[1] != update.right.shape[1]:
+        return False
+    apart = LowRankUpdate(torch.cat([up, -update.left], dim=1), torch.cat([down, update.right]))
+    return apart.norm() <= SAME * update.norm()
+
+
+def _refuse_other_anchors(model: ModelPatcher, clip: CLIP, updates: UpdateSet) -> None:
+    """Raises ApplyError if another erasure has given a token another anchor: the two changes would add up."""
+    tables = {name: update for name, update in updates.text_encoder.items() if isinstance(update, RowUpdate)}
+    misplaced = {name: misplaced_rows(clip.patcher, name, update) for name, update in tables.items()}
+    if any(misplaced.values()):
+        words = ", ".join(map(repr, HostPath(model, clip).words(misplaced)))
+        raise ApplyError(
+            f"this erasure sets the row of {words} in the table of tokens, and another erasure in this CLIP has set it "
+            "to another anchor. Both together would be neither, so nothing was applied. Solve this erasure on MODEL "
+            "and CLIP from Apply Erasure of the other one, or erase both in one Solve."
+        )
 
 
 def _patch(patcher: ModelPatcher, updates: Mapping[str, Update], strength: float) -> None:
-    """Adds the updates to a clone as patches."""
-    patches: dict[Any, Any] = {}
+    """Adds the updates to a clone as patches. A row that is changed in the same way already gets what is missing."""
+    by_strength: dict[float, dict[Any, Any]] = {}
     for name, update in updates.items():
-        if isinstance(update, RowUpdate):  # one patch a row, so that no other row is touched
-            rows = zip(update.rows.tolist(), update.right, strict=True)
-            patches |= {(f"{name}.weight", (0, row, 1)): ("diff", (change[None],)) for row, change in rows}
+        if isinstance(update, RowUpdate):
+            carried = carried_rows(patcher, name, update)
+            for (key, patch), already in zip(row_patches(name, update), carried, strict=True):
+                by_strength.setdefault(min(strength, max(1 - already, 0.0)), {})[key] = patch
         else:
-            patches[f"{name}.weight"] = LoRAAdapter(set(), (update.left, update.right, None, None, None, None))
-    taken = patcher.add_patches(patches, strength)
-    if len(taken) != len(patches):
-        raise ApplyError(f"the host took {len(taken)} of {len(patches)} updates, so nothing was applied.")
+            adapter = LoRAAdapter(set(), (update.left, update.right, None, None, None, None))
+            by_strength.setdefault(strength, {})[f"{name}.weight"] = adapter
+    by_strength.pop(0.0, None)
+    for part, patches in by_strength.items():
+        if len(taken := patcher.add_patches(patches, part)) != len(patches):
+            raise ApplyError(f"the host took {len(taken)} of {len(patches)} updates, so nothing was applied.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -43,6 +43,13 @@ class PromptTokenizer:
         tokens = {e.name: (words if e.name in self._emphasising else typed)[e.tokens] for e in self._encoders}
         rows = {encoder.name: self._row(prompt, encoder, tokens[encoder.name]) for encoder in self._encoders}
         return rows | {encoder.pooled: POOLED_ROW for encoder in self._encoders}
+
+    def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
+        """What tokens say, by encoder, each word once."""
+        said = (
+            self._tokenizer(encoder).inv_vocab[token] for encoder in self._encoders for token in tokens[encoder.name]
+        )
+        return list(dict.fromkeys(word.replace("</w>", "").strip(" ▁Ġ") for word in said))
 
     def _row(self, prompt: str, encoder: Encoder, chunks: HostTokens) -> TokenRow:
         tokenizer, (lead, tail) = self._tokenizer(encoder), self._frames[encoder.name]

@@ -50,3 +50,16 @@ def baked(both, folder: Path):
     assert set(missing) <= {"text_projection.weight"}
     assert not model.patches
     return model, clip
+
+
+def random_lora_file(both, size: float) -> dict[str, torch.Tensor]:
+    """The same LoRA as `with_random_lora`, as the tensors of a file that the stock loader reads."""
+    tensors = {}
+    for patcher, before in zip(with_random_lora(both, size), ("diffusion_model.", "text_encoders."), strict=True):
+        inner = getattr(patcher, "patcher", patcher)
+        for key, ((_, adapter, *_),) in inner.patches.items():
+            name = before + key.removesuffix(".weight").removeprefix("diffusion_model.")
+            tensors[f"{name}.lora_up.weight"], tensors[f"{name}.lora_down.weight"] = (
+                factor.contiguous() for factor in adapter.weights[:2]
+            )
+    return tensors

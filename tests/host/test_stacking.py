@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from erasepro_core import Options
 from erasepro_core.audit import audit, guard
+from erasepro_core.files import pack, read
 from erasepro_core.verify import NotErasedError
 from tests import pack as packs
 from tests.host.graphs import TEMPLATES
@@ -78,6 +80,15 @@ def test_the_same_erasure_twice_is_refused_unless_both_are_parts_of_one(host, mi
     assert left(circle, both) == pytest.approx(left(circle, once), abs=1e-4)
     with pytest.raises(host.ApplyError, match=r"with strength 0\.5; another 0\.6 would"):
         host.with_erasure(*half, circle.solution.updates, 0.6)
+
+
+def test_the_same_erasure_from_a_file_in_half_precision_is_refused_too(host, mini, circle, tmp_path):
+    tensors, metadata = pack(circle, "float16")
+    save_file(tensors, tmp_path / "half.safetensors", metadata)
+    half = read(tmp_path / "half.safetensors")
+    for first, second in ((circle, half), (half, circle)):
+        with pytest.raises(host.ApplyError, match="carries the same erasure already"):
+            applied(host, applied(host, mini[:2], first), second)
 
 
 def test_a_solve_on_a_model_from_which_it_is_erased_says_so(host, mini, solve, circle):

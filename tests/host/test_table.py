@@ -109,3 +109,62 @@ def test_without_own_tokens_the_layers_do_it(host, mini):
     assert TABLE not in solution.updates.text_encoder
     edited = host.HostPath(*host.with_erasure(*mini[:2], solution.updates, 1.0))
     assert verify(solution, path, edited, {}).leak_training[0] < 0.1
+
+
+@pytest.fixture(scope="module")
+def solved(mini, report):
+    """Erasures of a text on the original model, or on the one that this text is erased from already."""
+
+    def solve(text: str, both=None):
+        return packs.module("nodes.solve").solve_and_check(
+            *(both or mini[:2]), mini_request(text, "object", "triangle"), Options()
+        )
+
+    return solve
+
+
+def rows(host, both, *words: str) -> torch.Tensor:
+    """What the table has for some words, each one token."""
+    path = host.HostPath(*both)
+    (encoder,) = path.encoders
+    tokens = [row[encoder.name].ids[row[encoder.name].start] for row in path.tokenize(words)]
+    return path.embeddings(encoder, tokens)
+
+
+def test_a_second_erasure_of_the_same_token_solved_on_the_erased_model_is_right(host, mini, report, solved):
+    once = host.with_erasure(*mini[:2], report.solution.updates, 1.0)
+    star = solved("circle -> star", once)
+    twice = host.with_erasure(*once, star.solution.updates, 1.0)
+    moved, stayed, wanted, first = rows(host, twice, "circle", "disc", "star", "square")
+    torch.testing.assert_close(moved, wanted, rtol=0, atol=1e-5)
+    torch.testing.assert_close(stayed, first, rtol=0, atol=1e-5)
+
+
+def test_a_token_that_two_erasures_send_to_the_same_anchor_is_moved_once(host, mini, report, solved):
+    other = solved("disc | heart -> square")
+    for first, second in ((report, other), (other, report)):
+        both = host.with_erasure(*mini[:2], first.solution.updates, 1.0)
+        both = host.with_erasure(*both, second.solution.updates, 1.0)
+        *moved, wanted = rows(host, both, "circle", "disc", "heart", "square")
+        for row in moved:
+            torch.testing.assert_close(row, wanted, rtol=0, atol=1e-5)
+    half = host.with_erasure(*mini[:2], report.solution.updates, 0.5)
+    more = host.with_erasure(*half, other.solution.updates, 0.25)
+    before, now, wanted = (rows(host, each, "disc") for each in (mini[:2], more, both))
+    torch.testing.assert_close(now, before + 0.75 * (wanted - before), rtol=0, atol=1e-5)
+
+
+def test_a_token_that_two_erasures_send_to_two_anchors_is_refused_by_its_word(host, mini, report, solved):
+    once = host.with_erasure(*mini[:2], report.solution.updates, 1.0)
+    star = solved("disc | heart -> star")
+    with pytest.raises(host.ApplyError, match=r"sets the row of 'discs?'.* another erasure .* nothing was applied"):
+        host.with_erasure(*once, star.solution.updates, 1.0)
+    assert set(once[1].patcher.patches) == {KEY}
+    assert rows(host, once, "heart").equal(rows(host, mini[:2], "heart"))
+
+
+def test_the_same_erasure_from_a_file_is_not_applied_twice(host, mini, report, tmp_path):
+    _, back = stored(report, "float16", tmp_path)
+    once = host.with_erasure(*mini[:2], report.solution.updates, 1.0)
+    with pytest.raises(host.ApplyError, match="carries the same erasure already"):
+        host.with_erasure(*once, back.solution.updates, 1.0)

@@ -58,6 +58,36 @@ def test_a_solve_keeps_its_promises_on_any_columns(data, d_out, d_in, n, p, seed
     assert 1 <= factor.condition < math.inf
 
 
+@given(st.integers(2, 8), st.integers(0, 4), st.floats(0, 12), st.integers(-6, 6), st.integers(0, 1000))
+def test_columns_of_any_condition_number_give_a_bounded_update(n, extra, exponent, size, seed):
+    """Singular values from 1 down to 1e-12: what is too weak to be told from rounding is left, and nothing explodes."""
+    d, scale = n + extra, 10.0**size
+    left, right = (torch.linalg.qr(normal(*shape, seed=seed).double())[0] for shape in ((d, n), (n, n)))
+    values = torch.logspace(0, -exponent, n, dtype=torch.float64)
+    X, gap = scale * left * values @ right.T, normal(3, n, seed=seed + 50).double()
+    factor = zero_residual_factor(X)
+    update = gap @ factor.mixing @ factor.right
+    assert 1 <= factor.condition <= 1.01e6
+    assert factor.rank >= int((values > 2e-6).sum())  # what is strong enough is met
+    assert float(update.norm() * scale) <= 2e6 * float(gap.norm()) * n
+    left_over = (update @ X - gap) @ factor.kept
+    assert float(left_over.norm()) <= 1e-3 * float((gap @ factor.kept).norm())
+
+
+@given(st.integers(2, 12), st.floats(-14, -8), st.integers(-6, 6), st.integers(0, 1000), st.booleans())
+def test_two_columns_that_are_nearly_one_are_met_on_average(d, near, size, seed, alike):
+    one = 10.0**size * normal(d, 1, seed=seed).double()
+    X = torch.cat([one, one + 10.0**near * one.norm() * normal(d, 1, seed=seed + 1).double()], dim=1)
+    gap = normal(4, 2, seed=seed + 2).double()
+    if alike:
+        gap[:, 1] = gap[:, 0]
+    factor = zero_residual_factor(X)
+    gained = gap @ factor.mixing @ factor.right @ X
+    torch.testing.assert_close(gained.mean(1), gap.mean(1), rtol=1e-4, atol=1e-5)
+    if alike:
+        torch.testing.assert_close(gained, gap, rtol=1e-4, atol=1e-5)
+
+
 NUMBERS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
 
