@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -20,6 +20,7 @@ from .options import Options
 from .original import Original
 from .path import Features, TextPath
 from .plan import Plan, unique
+from .progress import Phase, Steps
 from .schedule import ScheduledLayer, deepest, layers_from
 from .solution import LayerRecord, Side, Trial
 from .solve import RightFactor, summed
@@ -78,7 +79,7 @@ class Attempts:
     original: Original
     weights: Weights
     """One for all that read an input."""
-    step: Callable[[], None]
+    step: Steps
     swaps: Swaps
     """Tokens whose rows may change in the tables."""
     solvers: dict[str, Solver] = field(default_factory=dict)
@@ -227,7 +228,7 @@ class _Pass:
         self.updates[name] = update
         where = Side.TEXT_ENCODER, name, place.depth
         self.records[name] = recorded(where, before.gap[:, chosen], required, concept, update, factor)
-        self.shared.step()
+        self.shared.step(Phase.TRYING if self.few else Phase.SOLVING, name)
         if not self.shared.options.schedule.carries:
             return None
         output += update(features)

@@ -14,7 +14,7 @@ from .mention import mentions
 from .path import TextPath
 from .phrase import key
 from .plain import plain
-from .probes import UNLISTED, Probe, checked_probes, further_probes, unseen_probes
+from .probes import UNLISTED, Probe, checked_probes, further_probes, named_probes, unseen_probes
 from .spellings import spelled_out
 
 THRESHOLD = 0.3
@@ -160,6 +160,19 @@ def audit(
         for index, name in moved
     )
     return Audit(request, (*_by_checks(probes, checks, live), *findings), threshold, remarks)
+
+
+def audit_prompt(request: Request, checks: Sequence[Check], path: TextPath, prompt: str) -> list[Finding]:
+    """Measures one prompt as it is written, once for each name that it mentions; nothing if it mentions none.
+
+    As in `audit`, the measure is the mean of the checks of the name.
+    """
+    probes, usual = named_probes(request, prompt), _usual(checks)
+    both = sketched([probe.pair for probe in probes], path, emphasis=True)
+    return [
+        _finding(probe, finite(contrast(*found) / usual[probe.pair.concept, probe.name]))
+        for probe, found in zip(probes, both, strict=True)
+    ]
 
 
 def _moved_anchors(

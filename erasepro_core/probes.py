@@ -75,11 +75,7 @@ def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
             raise ConceptError(f"your prompts: {error}") from error
         if not prompt:
             continue
-        named = [
-            Probe(OWN, name, PromptPair(template, typed, escaped(concept.anchor), index))
-            for index, concept in enumerate(request.concepts)
-            for template, name, typed in _typed(prompt, concept)
-        ]
+        named = named_probes(request, prompt)
         if not named:
             names = ", ".join(name for concept in request.concepts for name in concept.names)
             raise ConceptError(
@@ -87,6 +83,15 @@ def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
             )
         found += named
     return found
+
+
+def named_probes(request: Request, prompt: str) -> list[Probe]:
+    """A prompt of the user's, once for each name that it mentions."""
+    return [
+        Probe(OWN, name, PromptPair(template, typed, escaped(concept.anchor), index))
+        for index, concept in enumerate(request.concepts)
+        for template, name, typed in _typed(prompt, concept)
+    ]
 
 
 def _typed(prompt: str, concept: Concept) -> list[tuple[str, str, str]]:

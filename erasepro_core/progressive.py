@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,22 +19,19 @@ from .options import Options
 from .original import Original, observe
 from .path import TextPath
 from .plan import Plan, make_plan
+from .progress import Phase, Progress, Steps, Tick, ignore
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
 from .spellings import fitting, kept_with_targets, spelled_out, unread
 from .table import DEPTH, SwappedPath, Swaps, own_tokens
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
-Tick = Callable[[int, int], None]
-"""Called after every layer with how many are done of how many: shows progress, and raises to stop the solve."""
 NOTHING = 1e-5
 """Behind changed tables, linears of the diffusion model stay where less than this share of the gap is left."""
 
 
 @torch.no_grad()
-def solve_request(
-    request: Request, options: Options, path: TextPath, tick: Tick = lambda done, total: None
-) -> Solution:
+def solve_request(request: Request, options: Options, path: TextPath, tick: Tick = ignore) -> Solution:
     """Finds the updates after which every target gives what its anchor gave. The model is only read.
 
     The schedule `progressive` tries a few start depths on the first sentences of every name, each in one forward pass,
@@ -102,14 +99,15 @@ def _in_the_tables(
 ) -> _Found | None:
     """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
     sample, pairs = Sample.of(plan), [*plan.pairs, *plan.unseen]
-    before = encode_prompts(path, plan.compared, tick=lambda: tick(0, 1))
+    reading = Progress(Phase.READING, 0, 1)
+    before = encode_prompts(path, plan.compared, tick=lambda: tick(reading))
     prompts = [*(pair.target_prompt for pair in pairs), *sample.prompts]
-    after = encode_prompts(SwappedPath(path, swaps), prompts, tick=lambda: tick(0, 1))
+    after = encode_prompts(SwappedPath(path, swaps), prompts, tick=lambda: tick(reading))
     trial = sample.trial(depth, before, after, weights, table=True)
     # A name may be one token in one sentence and several in another, so every sentence counts.
     if trial.score > ENOUGH or float(leak(pairs, before, after, weights, plan.prefixes).max()) > ENOUGH:
         return None
-    tick(1, 1)
+    tick(Progress(Phase.SOLVING, 1, 1))
     layers = tuple(map(_table_record, rows, rows.values()))
     return _Found(UpdateSet(path.family.name, rows, {}), layers, trial, (trial,), Original(before, {}, {}, {}))
 
@@ -130,12 +128,12 @@ def _in_the_layers(
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
     parts = plan.parts()
     counts = [len(layers_from(encoders, start)) for start in starts]
-    step, total = _counted(tick, len(parts), counts, groups, tables=bool(swaps))
-    original = observe(path, plan, list(layers.values()), parts, step)
+    step = Steps(_steps(len(parts), counts, groups, tables=bool(swaps)), tick)
+    original = observe(path, plan, list(layers.values()), parts, lambda: step(Phase.READING))
     attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
     best, trial, trials = attempts.best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
-    tick(total, total)  # start depths that need not be tried are not
+    step.end(Phase.SOLVING)
     rows = rows if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
@@ -151,26 +149,17 @@ def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:
     return list(groups.values())
 
 
-def _counted(
-    tick: Tick, parts: int, layers: Sequence[int], groups: Sequence[Sequence[TextInput]], *, tables: bool
-) -> tuple[Callable[[], None], int]:
-    """Counts the steps: the parts of the first pass, the layers of every trial and of the solve, and all linears.
+def _steps(parts: int, layers: Sequence[int], groups: Sequence[Sequence[TextInput]], *, tables: bool) -> int:
+    """How many steps there are at most: parts of the first pass, layers of every trial and of the solve, linears.
 
     Args:
         parts: of the first pass.
         layers: how many each start depth has; the solve may take as many as the first.
+        groups: the inputs whose linears change.
         tables: whether each start depth is tried with changed tables as well.
     """
     trials = sum(layers) * (1 + tables) if len(layers) > 1 or tables else 0
-    total = parts + trials + max(layers) + sum(len(group[0].layers) for group in groups)
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done = min(done + 1, total)
-        tick(done, total)
-
-    return step, total
+    return parts + trials + max(layers) + sum(len(group[0].layers) for group in groups)
 
 
 def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowRankUpdate], list[LayerRecord]]:
@@ -187,7 +176,7 @@ def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowR
             place = Side.DIFFUSION_MODEL, name, depth
             records.append(recorded(place, gap, required, context.concept, update, context.factor))
             updates[name] = update
-            attempts.step()
+            attempts.step(Phase.SOLVING, name)
     return updates, records
 
 

@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply import ApplyErasure
 from .audit import AuditErasure
+from .compare import CompareErasure
 from .define import DefineConcepts
 from .files import LoadErasure, SaveErasure
 from .guard import RequireErasure
@@ -28,4 +29,5 @@ class ErasePro(ComfyExtension):
             ErasureReport,
             AuditErasure,
             RequireErasure,
+            CompareErasure,
         ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
-from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..erasepro_core import CHOICES, KINDS, Options, Report, Request, require_erased, solve_request, verify
-from .host import HostPath, fingerprints, with_erasure
+from ..erasepro_core.progress import Phase, Progress
+from .host import HostPath, Meter, fingerprints, with_erasure
 from .panel import report_panel
 from .sockets import CATEGORY, Concepts, Erasure
 
@@ -153,15 +152,9 @@ def _numbers() -> list[io.Input]:
 
 def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: Options) -> Report:
     """Solves on a live model and measures the erasure on clones of it, which are not kept."""
-    original = HostPath(model, clip)
-    bar = ProgressBar(1)
-
-    def on_step(done: int, total: int) -> None:
-        throw_exception_if_processing_interrupted()
-        bar.update_absolute(done, total)
-
-    solution = solve_request(request, options, original, on_step)
-    throw_exception_if_processing_interrupted()
+    original, meter = HostPath(model, clip), Meter()
+    solution = solve_request(request, options, original, meter)
+    meter(Progress(Phase.MEASURING, 1, 1))
     edited = HostPath(*with_erasure(model, clip, solution.updates, 1.0))
     report = verify(solution, original, edited, fingerprints(model, clip, solution.updates))
     require_erased(report)

@@ -13,7 +13,7 @@ NODES = ROOT / "nodes"
 BRIDGE = NODES / "host"
 
 ORDER = (
-    ("files", "plots"),
+    ("files", "plots", "grid"),
     ("entries", "lettering"),
     ("verify", "audit"),
     ("failures",),
@@ -32,12 +32,16 @@ ORDER = (
     ("path",),
     ("concept_text",),
     ("families", "neutral", "concept", "container"),
-    ("solve", "align", "capture", "conflicts", "kinds", "plain"),
+    ("solve", "align", "capture", "conflicts", "kinds", "plain", "progress"),
     ("stays", "marks", "mention", "readers"),
     ("update", "phrase", "texts"),
 )
 """Layers of the core from left to right; files of one layer do not import each other."""
-BRIDGE_ORDER = (("patches",), ("live_path", "rows"), ("beside", "tokens", "weights", "folders", "pictures", "routes"))
+BRIDGE_ORDER = (
+    ("patches",),
+    ("live_path", "rows"),
+    ("beside", "tokens", "weights", "folders", "pictures", "progress", "routes", "sampling"),
+)
 """The same for the files of nodes/host."""
 HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
 

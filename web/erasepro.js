@@ -2,6 +2,7 @@
 // Every node works without it.
 import { app } from "../../scripts/app.js";
 import { attachEditor } from "./editor.js";
+import { recall } from "./memory.js";
 import { nameParts, nameType } from "./names.js";
 import { attachNote, attachPanel } from "./panel.js";
 
@@ -23,5 +24,8 @@ app.registerExtension({
   nodeCreated(node) {
     nameParts(node);
     ATTACH[node.comfyClass]?.(node);
+  },
+  afterConfigureGraph() {
+    recall(); // the page need not wait for it
   },
 });

@@ -5,17 +5,25 @@ from .folders import erasure_file, erasure_files, register_folder, save_tensors
 from .live_path import HostPath, encoded_by
 from .patches import ApplyError, with_erasure, without_patches
 from .pictures import picture_or_reason
+from .progress import Meter
 from .routes import add_post_route
+from .sampling import SAMPLERS, SCHEDULERS, Sampling, conditioning, draw
 from .tokens import PromptError, token_count
 from .weights import WeightError, effective_weight, fingerprints
 
 __all__ = [
+    "SAMPLERS",
+    "SCHEDULERS",
     "ApplyError",
     "Beside",
     "HostPath",
+    "Meter",
     "PromptError",
+    "Sampling",
     "WeightError",
     "add_post_route",
+    "conditioning",
+    "draw",
     "effective_weight",
     "encoded_by",
     "erasure_file",

@@ -48,6 +48,13 @@ async function ready(page) {
   await page.getByTestId("queue-button").waitFor();
 }
 
+/** Loads the page again, as after a closed browser. */
+export async function reload(page) {
+  await page.waitForTimeout(1500); // the page stores an unsaved workflow a moment after it has changed
+  await page.reload();
+  await ready(page);
+}
+
 /** Drops a file on the canvas and waits until as many nodes stand there as `wanted` and the page can be used again. */
 export async function dropFile(page, { name, type, bytes }, wanted) {
   await unblocked(page);

@@ -67,6 +67,9 @@ async function miniWorkflow(changes = {}, example = "erase_one_concept") {
   return JSON.stringify(workflow);
 }
 
+/** Options of a solve in one sentence, of cross-attention alone. */
+const ONCE = ["cross-attention", "progressive", "exact", 1.0, 1, 0.1, "ErasePro"];
+
 async function missing() {
   return page.evaluate(() =>
     window.app.graph.nodes
@@ -227,9 +230,13 @@ scene("a run shows its progress and then its report", async () => {
   assert.match(await panel().innerText(), /residual\s+at most \d\S* in \d+ layers, depth \d+ to \d+/);
   assert.match(await panel().innerText(), /digest\s+[0-9a-f]{16}\s/);
   assert.doesNotMatch(await panel().innerText(), /undefined/);
-  const layers = (await said()).map((text) => text.match(/^layer (\d+) of (\d+)/)).filter(Boolean);
-  assert.ok(layers.length > 1, `progress was shown ${layers.length} times`);
-  assert.ok(layers.every(([, done, all]) => Number(done) <= Number(all)));
+  const told = await said();
+  const steps = told.map((text) => text.match(/^(.+) · step (\d+) of (\d+)/)).filter(Boolean);
+  assert.ok(steps.length > 1, `progress was shown ${steps.length} times`);
+  assert.ok(steps.every(([, , done, all]) => Number(done) <= Number(all)));
+  const phases = new Set(steps.map(([, phase]) => phase));
+  for (const phase of ["reading the model", "solving"]) assert.ok(phases.has(phase), phase);
+  assert.ok(told.some((text) => /encoder\.layers\.\d+\.\S+ · about \d+ s left/.test(text))); // layer and time
   await comfyui.look(page, "ErasePro_Solve");
   await comfyui.portrait(page, "ErasePro_Solve", `${shots}/report.png`);
 });
@@ -240,6 +247,51 @@ scene("the picture of a run brings its workflow back", async () => {
   await comfyui.dropFile(page, { name: "ours.png", type: "image/png", bytes: picture }, JSON.parse(workflow).nodes.length);
   assert.deepEqual(await missing(), []);
   assert.equal((await widgets("ErasePro_DefineConcepts"))[0], "Hokusai | striped -> art");
+});
+
+scene("a panel keeps its report: another tab, a page loaded again, a picture, an entry of the history", async () => {
+  const shows = (digest) => panel().filter({ hasText: `digest${digest}` }).waitFor();
+  const run = async (concepts) => {
+    const workflow = await miniWorkflow({ ErasePro_DefineConcepts: [concepts, "style", "", ""], ErasePro_Solve: ONCE });
+    await comfyui.dropWorkflow(page, workflow);
+    await comfyui.runGraph(page, url);
+    await comfyui.look(page, "ErasePro_Solve");
+    await panel().locator("svg.erasepro-chart").first().waitFor();
+    return (await panel().innerText()).match(/digest\s+([0-9a-f]{16})/)[1];
+  };
+  const earlier = await run("Seurat -> art");
+  const picture = await comfyui.lastPicture(url);
+  const later = await run("Turner -> art");
+  assert.notEqual(earlier, later);
+
+  await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.NewBlankWorkflow"));
+  await page.waitForFunction(() => window.app.graph.nodes.length === 0);
+  await page.evaluate(() => window.app.extensionManager.command.execute("Workspace.PreviousOpenedWorkflow"));
+  await page.waitForFunction(() => window.app.graph.nodes.length > 0);
+  await comfyui.look(page, "ErasePro_Solve");
+  await shows(later);
+
+  await comfyui.reload(page);
+  await page.waitForFunction(() => window.app.graph.nodes.some((node) => node.type === "ErasePro_Solve"));
+  await comfyui.look(page, "ErasePro_Solve");
+  await shows(later);
+
+  await comfyui.dropFile(page, { name: "earlier.png", type: "image/png", bytes: picture }, 16);
+  await comfyui.look(page, "ErasePro_Solve");
+  await shows(earlier);
+
+  await page.evaluate(async () => {
+    const runs = Object.values(await (await fetch("/history")).json());
+    await window.app.loadGraphData(runs.at(-1).prompt[3].extra_pnginfo.workflow); // as the queue's own menu does
+  });
+  await comfyui.look(page, "ErasePro_Solve");
+  await shows(later);
+
+  const unknown = { ErasePro_DefineConcepts: ["Mondrian -> art", "style", "", ""], ErasePro_Solve: ONCE };
+  await comfyui.dropWorkflow(page, await miniWorkflow(unknown));
+  await comfyui.look(page, "ErasePro_Solve");
+  await page.waitForTimeout(1500); // nothing says that no run was found
+  await panel().getByText("Run to see what is erased").waitFor();
 });
 
 scene("an audit shows what is left of each name, and warns", async () => {
@@ -344,8 +396,7 @@ scene("a saved workflow keeps what was typed", async () => {
 });
 
 scene("the nodes work inside a subgraph", async () => {
-  const quick = ["cross-attention", "progressive", "exact", 1.0, 1, 0.1, "ErasePro"];
-  await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_Solve: quick }));
+  await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_Solve: ONCE }));
   await page.evaluate(async () => {
     const ours = window.app.graph.nodes.filter((node) => node.type.startsWith("ErasePro_"));
     window.app.canvas.selectItems(ours);

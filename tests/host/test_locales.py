@@ -7,6 +7,7 @@ import pytest
 
 from erasepro_core import KINDS
 from erasepro_core.probes import CHECKED, OWN, UNLISTED
+from erasepro_core.progress import Phase
 from tests.host.locales import LOCALES, SPECIAL, english
 from tests.pack import ROOT
 
@@ -68,6 +69,7 @@ def test_all_that_the_pages_own_elements_say_is_translated(language):
         "anchors",
         "neutral",
     }
+    said |= {phase.value for phase in Phase}
     said |= {CHECKED, OWN, UNLISTED}.union(*(kind.variations for kind in KINDS))  # the groups of an audit
     assert said <= set(words)
     for text, translation in words.items():
