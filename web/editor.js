@@ -65,11 +65,13 @@ class ConceptEditor {
 
   /** Takes over what the widgets say, unless it is what the editor wrote itself. */
   read() {
-    const linked = this.node.inputs?.some((input) => input.name === "text" && input.link != null);
-    this.root.classList.toggle("erasepro-linked", Boolean(linked));
-    this.linked = linked;
-    hide(this.widgets.text, !linked); // what comes by wire keeps its socket
+    const linked = (name) => Boolean(this.node.inputs?.some((input) => input.name === name && input.link != null));
+    this.linked = linked("text");
+    this.root.classList.toggle("erasepro-linked", this.linked);
+    hide(this.widgets.text, !this.linked); // what comes by wire keeps its socket
     for (const name of FIELDS) {
+      hide(this.widgets[name], !linked(name));
+      this[name].parentElement.hidden = linked(name);
       if (this[name].value !== this.widgets[name].value) this[name].value = this.widgets[name].value;
     }
     const text = this.widgets.text.value ?? "";

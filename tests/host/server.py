@@ -20,7 +20,16 @@ from tests.pack import COMFYUI, ROOT
 
 READY_SECONDS = 180
 # What a user gets from the registry. Linking just this shows that the nodes need nothing else of the repository.
-SHIPPED = ("__init__.py", "pyproject.toml", "erasepro_core", "nodes", "web", "locales", "example_workflows")
+SHIPPED = (
+    "__init__.py",
+    "pyproject.toml",
+    "erasepro_core",
+    "nodes",
+    "web",
+    "locales",
+    "example_workflows",
+    "subgraphs",
+)
 
 
 class HostError(Exception):

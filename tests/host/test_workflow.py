@@ -171,9 +171,25 @@ def test_an_unknown_node_is_named():
         to_api(workflow(node(3, "Missing")), OBJECT_INFO)
 
 
-def test_subgraphs_are_refused_rather_than_dropped():
-    with pytest.raises(WorkflowError, match="subgraphs"):
-        to_api({**workflow(), "definitions": {"subgraphs": [{}]}}, OBJECT_INFO)
+def test_a_subgraph_is_the_nodes_inside_it():
+    inside = node(2, "CLIPTextEncode", inputs=[("clip", "CLIP", 1), ("text", "STRING", 2)], widgets=("ignored",))
+    link = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
+    kind = {
+        "id": "kind",
+        "inputs": [{"name": "clip"}, {"name": "words"}],
+        "nodes": [inside],
+        "links": [
+            dict(zip(link, each, strict=True)) for each in [(1, -10, 0, 2, 0), (2, -10, 1, 2, 1), (3, 2, 0, -20, 0)]
+        ],
+    }
+    outside = node(3, "kind", inputs=[("clip", "CLIP", 5), ("words", "STRING", None)], widgets=("a circle",))
+    outside["inputs"][1]["widget"] = {"name": "words"}
+    other = node(9, "KSampler", inputs=[("positive", "CONDITIONING", 6)], widgets=(7, "randomize", 12, 2.5, "karras"))
+    links = [(5, 1, 1, 3, 0, "CLIP"), (6, 3, 0, 9, 0, "CONDITIONING")]
+    graph = to_api({**workflow(LOADER, outside, other, links=links), "definitions": {"subgraphs": [kind]}}, OBJECT_INFO)
+    assert graph["3:2"]["inputs"] == {"clip": ["1", 1], "text": "a circle"}
+    assert graph["9"]["inputs"]["positive"] == ["3:2", 0]
+    assert "3" not in graph
 
 
 @pytest.mark.parametrize("name", COMPARISONS)

@@ -36,15 +36,65 @@ class Constant:
 
 
 def to_api(workflow: Workflow, object_info: dict[str, Any]) -> ApiGraph:
-    """The graph of a saved workflow, without notes, muted nodes, and what only passes through.
+    """The graph of a saved workflow, without notes, muted nodes, and what only passes through; subgraphs are opened.
 
     Raises:
-        WorkflowError: a node type is unknown to this ComfyUI, or the workflow has subgraphs.
+        WorkflowError: a node type is unknown to this ComfyUI.
     """
-    if workflow.get("definitions", {}).get("subgraphs"):
-        raise WorkflowError("The workflow has subgraphs, which are not supported here. Unpack them and save again.")
-    graph = _Graph(workflow)
+    graph = _Graph(opened(workflow))
     return {str(node["id"]): _api_node(node, graph, object_info) for node in graph.running()}
+
+
+def opened(workflow: Workflow) -> Workflow:
+    """The same workflow with the nodes of each subgraph in place of the node that stands for it.
+
+    Node 2 inside the subgraph of node 3 gets the id `3:2`. The values of its widgets are those of node 3.
+    """
+    kinds = {each["id"]: each for each in workflow.get("definitions", {}).get("subgraphs", [])}
+    flat = {key: value for key, value in copy.deepcopy(workflow).items() if key != "definitions"}
+    flat["links"] = [{"id": id, "origin_id": o, "origin_slot": s, **_target(link)} for link in flat["links"]
+                     for id, (o, s) in [_link(link)]]  # fmt: skip
+    for node in [node for node in flat["nodes"] if node["type"] in kinds]:
+        _open(flat, node, kinds[node["type"]])
+    return flat
+
+
+def _target(link: Any) -> dict[str, Any]:
+    return {key: link[key] for key in ("target_id", "target_slot")} if isinstance(link, dict) else dict(
+        zip(("target_id", "target_slot"), link[3:5], strict=True)
+    )  # fmt: skip
+
+
+INSIDE, OUTSIDE = -10, -20
+"""Ids that the links of a subgraph have in place of its inputs and outputs."""
+
+
+def _open(flat: Workflow, node: Node, kind: dict[str, Any]) -> None:
+    """Puts the nodes of a subgraph into a flat workflow, for the node that stands for it."""
+    inner: dict[Any, Node] = {each["id"]: copy.deepcopy(each) for each in kind["nodes"]}
+    names = {id: f"{node['id']}:{id}" for id in inner}
+    widgets = [socket["name"] for socket in node["inputs"] if socket.get("widget")]
+    values = dict(zip(widgets, node["widgets_values"], strict=True))
+    given = {socket["name"]: socket.get("link") for socket in node["inputs"]}
+    origins = {link["id"]: (link["origin_id"], link["origin_slot"]) for link in flat["links"]}
+    for link in kind["links"]:
+        new, (origin, slot) = f"{node['id']}:{link['id']}", (link["origin_id"], link["origin_slot"])
+        name = kind["inputs"][slot]["name"] if origin == INSIDE else None
+        if link["target_id"] == OUTSIDE:
+            for outer in flat["links"]:
+                if (outer["origin_id"], outer["origin_slot"]) == (node["id"], link["target_slot"]):
+                    outer |= {"origin_id": names[origin], "origin_slot": slot}
+            continue
+        socket = next(each for each in inner[link["target_id"]]["inputs"] if each.get("link") == link["id"])
+        socket["link"] = None
+        if name in values and given[name] is None:
+            inner[link["target_id"]].setdefault("promoted", {})[socket["name"]] = values[name]
+        elif name is None or given[name] is not None:
+            origin, slot = (names[origin], slot) if name is None else origins[given[name]]
+            flat["links"].append({"id": new, "origin_id": origin, "origin_slot": slot})
+            socket["link"] = new
+    flat["nodes"].remove(node)
+    flat["nodes"] += [each | {"id": names[id]} for id, each in inner.items()]
 
 
 LOADERS = {"CheckpointLoaderSimple": 0, "UNETLoader": 0, "CLIPLoader": 1, "VAELoader": 2}
@@ -131,7 +181,7 @@ def _bypass(node: Node, slot: int) -> Any:
 def _api_node(node: Node, graph: _Graph, object_info: dict[str, Any]) -> dict[str, Any]:
     if node["type"] not in object_info:
         raise WorkflowError(f"Node {node['id']} has the type {node['type']}, which this ComfyUI does not know.")
-    inputs = _widget_values(node, _specs(object_info[node["type"]]))
+    inputs = _widget_values(node, _specs(object_info[node["type"]])) | node.get("promoted", {})
     for socket in node.get("inputs", []):
         source = graph.source(socket.get("link"))
         if isinstance(source, Constant):
