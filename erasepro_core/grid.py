@@ -40,8 +40,8 @@ def grid_picture(bands: Sequence[Band], seeds: Sequence[int]) -> Tensor:
     height, width = bands[0].before[0].shape[:2]
     scale = -(-LEAST // width)
     height, width = height * scale, width * scale
-    font = ImageFont.load_default(max(13, width // 24))
-    line = round(font.size * 1.5)
+    letters = max(13, width // 24)
+    font, line = ImageFont.load_default(letters), round(letters * 1.5)
     side = round(font.getlength("before")) + 2 * GAP
     total = side + len(seeds) * (width + GAP)
     texts = [_wrapped(font, f"{band.prompt or '(no words)'}", total - 2 * GAP) for band in bands]

@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 from ..erasepro_core import Report
 from ..erasepro_core.sketch import difference
 from .host import fingerprints, with_erasure
-from .sockets import CATEGORY, Erasure
+from .sockets import ALIASES, CATEGORY, Erasure, known
 
 log = logging.getLogger("erasepro")
 
@@ -28,6 +28,7 @@ class ApplyErasure(io.ComfyNode):
             node_id="ErasePro_Apply",
             display_name="Apply Erasure",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Applies an erasure to MODEL and CLIP. Use both outputs: each has a part of the erasure.",
             inputs=[
                 io.Model.Input(

@@ -15,7 +15,7 @@ from ..erasepro_core.plain import as_json
 from ..erasepro_core.plots import audit_picture
 from .host import HostPath, encoded_by, picture_or_reason, without_patches
 from .panel import audit_panel
-from .sockets import CATEGORY, Concepts, Erasure
+from .sockets import ALIASES, CATEGORY, Concepts, Erasure, known
 
 
 class AuditErasure(io.ComfyNode):
@@ -27,6 +27,7 @@ class AuditErasure(io.ComfyNode):
             node_id="ErasePro_Audit",
             display_name="Audit Erasure",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Measures how much of each concept is left in the MODEL and CLIP that reach the sampler, in "
             "sentences that the erasure was not solved on. No picture is drawn.",
             inputs=_inputs(),
@@ -89,6 +90,7 @@ def _inputs() -> list[io.Input]:
             placeholder="optional: the negative prompt of this graph",
             tooltip="Optional: your negative prompt. An erased concept in it has the meaning of its anchor, so "
             "guidance moves the picture away from the anchor.",
+            **known(io.String.Input, advanced=True),
         ),
         Erasure.Input(
             "erasure",

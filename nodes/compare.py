@@ -15,7 +15,7 @@ from ..erasepro_core.audit import THRESHOLD, audit_prompt
 from ..erasepro_core.grid import Band, grid_picture
 from ..erasepro_core.progress import Phase, Steps
 from .host import SAMPLERS, SCHEDULERS, HostPath, Meter, Sampling, conditioning, draw
-from .sockets import CATEGORY, Erasure
+from .sockets import ALIASES, CATEGORY, Erasure, known
 
 
 class CompareErasure(io.ComfyNode):
@@ -27,6 +27,7 @@ class CompareErasure(io.ComfyNode):
             node_id="ErasePro_Compare",
             display_name="Compare Erasure",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Draws every prompt with the same seeds before and after the erasure, as one labelled picture. "
             "With an erasure, it writes below each prompt how much of each erased name is left in it.",
             inputs=[*_sources(), *_sampling()],
@@ -123,6 +124,7 @@ def _sources() -> Sequence[io.Input]:
             multiline=True,
             default="",
             tooltip="The negative prompt of all pictures. The CLIP before the erasure encodes it.",
+            **known(io.String.Input, advanced=True),
         ),
         io.Int.Input("pictures", default=2, min=1, max=16, tooltip="How many seeds each prompt is drawn with."),
         io.Int.Input(
@@ -147,8 +149,20 @@ def _sampling() -> Sequence[io.Input]:
             step=0.1,
             tooltip="Guidance, as for KSampler: 1 for distilled models.",
         ),
-        io.Combo.Input("sampler_name", options=SAMPLERS, default="euler", tooltip="As for KSampler."),
-        io.Combo.Input("scheduler", options=SCHEDULERS, default="normal", tooltip="As for KSampler."),
+        io.Combo.Input(
+            "sampler_name",
+            options=SAMPLERS,
+            default="euler",
+            tooltip="As for KSampler.",
+            **known(io.Combo.Input, advanced=True),
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=SCHEDULERS,
+            default="normal",
+            tooltip="As for KSampler.",
+            **known(io.Combo.Input, advanced=True),
+        ),
         io.Float.Input(
             "denoise",
             default=1.0,
@@ -157,6 +171,7 @@ def _sampling() -> Sequence[io.Input]:
             step=0.01,
             tooltip="1 for an empty latent. Lower for an encoded picture: then the picture itself brings a part of the "
             "concept back, which no erasure of words can prevent.",
+            **known(io.Float.Input, advanced=True),
         ),
         Erasure.Input(
             "erasure",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..erasepro_core import KINDS, ConceptError, Request, parse_request
-from .sockets import CATEGORY, Concepts
+from .sockets import ALIASES, CATEGORY, Concepts, known
 
 
 class DefineConcepts(io.ComfyNode):
@@ -17,6 +17,7 @@ class DefineConcepts(io.ComfyNode):
             node_id="ErasePro_DefineConcepts",
             display_name="Define Concepts",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Defines which concepts to erase, the anchors that replace them, and what to preserve.",
             inputs=_inputs(),
             outputs=[Concepts.Output("concepts", display_name="concepts")],

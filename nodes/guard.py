@@ -12,7 +12,7 @@ from comfy_api.latest import io, ui
 from ..erasepro_core import Report
 from ..erasepro_core.audit import THRESHOLD, guard
 from .host import Beside, HostPath
-from .sockets import CATEGORY, Erasure
+from .sockets import ALIASES, CATEGORY, Erasure, known
 
 MAX_THRESHOLD = 0.9
 """A higher threshold would let a model pass from which nothing was erased."""
@@ -31,6 +31,7 @@ class RequireErasure(io.ComfyNode):
             node_id="ErasePro_Guard",
             display_name="Require Erasure",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Passes MODEL and CLIP on only if every concept of the erasure is gone from them. Measures "
             "them again after every change. Connect it last, after LoRAs and merges, and use both outputs.",
             inputs=[
@@ -53,6 +54,7 @@ class RequireErasure(io.ComfyNode):
                     tooltip="Empty: the run stops at everything that acts beside the weights, because it cannot be "
                     "measured. To let some of it through, such as an IP-Adapter, write its names as the message has "
                     "them, with commas between: attn2 replacement, hooks.",
+                    **known(io.String.Input, advanced=True),
                 ),
             ],
             outputs=[

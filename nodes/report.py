@@ -9,7 +9,7 @@ from ..erasepro_core.plain import as_json
 from ..erasepro_core.plots import report_picture
 from .host import picture_or_reason
 from .panel import report_panel
-from .sockets import CATEGORY, Erasure
+from .sockets import ALIASES, CATEGORY, Erasure, known
 
 
 class ErasureReport(io.ComfyNode):
@@ -21,6 +21,7 @@ class ErasureReport(io.ComfyNode):
             node_id="ErasePro_Report",
             display_name="Erasure Report",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Shows residual, size of the update, rank and condition by layer, and leak and drift, as "
             "measured when the erasure was solved. To measure a model as it is now, use Audit Erasure.",
             inputs=[Erasure.Input("erasure", tooltip="From ErasePro Solve or Load Erasure.")],

@@ -1,5 +1,9 @@
 """The socket types of the pack, and the category of its nodes in the menu."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 from comfy_api.latest import io
 
 CATEGORY = "ErasePro"
@@ -7,3 +11,10 @@ Concepts = io.Custom("ERASEPRO_CONCEPTS")
 """Carries an erasepro_core.Request."""
 Erasure = io.Custom("ERASEPRO_ERASURE")
 """Carries an erasepro_core.Report: the erasure with all its measures, from a solve or from a file."""
+ALIASES = ["unlearn", "remove concept", "nudity", "NSFW", "UCE", "LECO", "style removal"]
+"""What people search for who do not know the names of our nodes."""
+
+
+def known(maker: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
+    """Those keywords of a schema or an input that this host has; one that it lacks would keep the whole pack out."""
+    return {name: value for name, value in keywords.items() if name in inspect.signature(maker).parameters}

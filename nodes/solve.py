@@ -10,7 +10,7 @@ from ..erasepro_core import CHOICES, KINDS, Options, Report, Request, require_er
 from ..erasepro_core.progress import Phase, Progress
 from .host import HostPath, Meter, fingerprints, with_erasure
 from .panel import report_panel
-from .sockets import CATEGORY, Concepts, Erasure
+from .sockets import ALIASES, CATEGORY, Concepts, Erasure, known
 
 _DEFAULT = Options().as_dict()
 
@@ -24,6 +24,7 @@ class Solve(io.ComfyNode):
             node_id="ErasePro_Solve",
             display_name="ErasePro Solve",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Computes an erasure of the concepts in closed form for this model, and measures its effect. "
             "The model is not changed; connect Apply Erasure to use the erasure.",
             inputs=_inputs(),
@@ -77,6 +78,7 @@ def _inputs() -> list[io.Input]:
             default=_DEFAULT["method"],
             tooltip="ErasePro; or UCE for comparison, as published or with templates and the end token. UCE changes "
             "only cross-attention, in one step, whatever is chosen for where and schedule.",
+            **known(io.Combo.Input, advanced=True),
         ),
         io.Boolean.Input(
             "own_tokens",
@@ -85,6 +87,7 @@ def _inputs() -> list[io.Input]:
             tooltip="On: tokens that only the concept uses get the anchor's meaning where that is better, and often "
             "nothing else has to change. Off: only layers change. This takes longer and moves other prompts a little, "
             "but it can also reach what does not use these tokens, such as a textual inversion.",
+            **known(io.Boolean.Input, advanced=True),
         ),
     ]
 
@@ -107,6 +110,7 @@ def _choices() -> list[io.Input]:
             tooltip="Progressive: each layer is solved after the shallower layers, on the features that they give "
             "once edited; the best start depth is chosen by trial. Joint and deep only are for comparison: joint "
             "damages the model, deep only leaves more leak.",
+            **known(io.Combo.Input, advanced=True),
         ),
         io.Combo.Input(
             "preserve",
@@ -129,6 +133,7 @@ def _numbers() -> list[io.Input]:
             step=0.1,
             tooltip="The weight of preserved prompts; everyday prompts have weight 1. Higher: less drift on preserved "
             "prompts, a little more on others.",
+            **known(io.Float.Input, advanced=True),
         ),
         io.Int.Input(
             "templates",
@@ -137,6 +142,7 @@ def _numbers() -> list[io.Input]:
             max=max(len(kind.templates) for kind in KINDS),
             tooltip="The number of sentences in which each name is erased. More: less leak in new sentences, a slower "
             "solve and a larger file.",
+            **known(io.Int.Input, advanced=True),
         ),
         io.Float.Input(
             "tolerance",
@@ -146,6 +152,7 @@ def _numbers() -> list[io.Input]:
             step=0.01,
             tooltip="How much everyday prompts may change, as a share of what is corrected on the concept; finer "
             "corrections change them more. Higher: less leak, more drift, a larger file.",
+            **known(io.Float.Input, advanced=True),
         ),
     ]
 

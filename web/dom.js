@@ -23,7 +23,7 @@ export function shape(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Puts an element with one child on a node, below its widgets. The node grows with the child; beyond `most` it scrolls. */
+/** Puts an element with one child on a node, below its widgets; returns its widget. It grows with the child up to `most`. */
 export function attachElement(node, name, root, { width, least, most }) {
   const [content] = root.children;
   root.append(element("style", {}, style)); // here, and not in the page's head, which is everybody's
@@ -34,6 +34,7 @@ export function attachElement(node, name, root, { width, least, most }) {
   const observer = new ResizeObserver(() => grow(node, root));
   observer.observe(content);
   chain(node, "onRemoved", () => observer.disconnect());
+  return widget;
 }
 
 /** Makes room on the canvas; nodes that are HTML themselves (Nodes 2.0) grow by themselves. */

@@ -13,7 +13,8 @@ const COLUMNS = ["target", "aliases", "anchor"];
 /** Puts the editor on a node and takes the text widgets it replaces out of sight. */
 export function attachEditor(node) {
   const editor = new ConceptEditor(node);
-  attachElement(node, "concept_editor", editor.root, { width: 480, least: 190, most: 460 });
+  const widget = attachElement(node, "concept_editor", editor.root, { width: 480, least: 190, most: 460 });
+  widget.label = say("what to erase"); // shown where a workflow is a form
 }
 
 class ConceptEditor {

@@ -36,7 +36,8 @@ def url(frontend, tmp_path_factory) -> Iterator[str]:
 def test_people_see_and_do_what_they_should(url, frontend, design):
     shots = ROOT / "build" / "screenshots" / f"{frontend}, {design}"
     shots.mkdir(parents=True, exist_ok=True)
-    run_node("ui.test.mjs", COMFYUI_URL=url, NODES_2=str(design == "Nodes 2.0").lower(), SHOTS=str(shots))
+    modes = {"NODES_2": str(design == "Nodes 2.0").lower(), "APP_MODE": str(frontend == "newer frontend").lower()}
+    run_node("ui.test.mjs", COMFYUI_URL=url, SHOTS=str(shots), **modes)
 
 
 def test_rows_and_text_of_the_editor_stand_for_each_other():

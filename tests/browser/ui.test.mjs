@@ -1,14 +1,14 @@
 // What a person sees and does on ComfyUI's page with this pack, in one browser tab, from the first load to a saved file.
 //
-// test_browser.py runs it against real servers. COMFYUI_URL is the server, NODES_2 ("true", "false") the design, SHOTS the
-// folder for screenshots. The help pages show three of them: editor.png, report.png and audit.png.
+// test_browser.py runs it against real servers. COMFYUI_URL is the server, NODES_2 ("true", "false") the design, APP_MODE
+// whether the page can show a workflow as a form, SHOTS the folder for screenshots. The help pages show three of them: editor.png, report.png and audit.png.
 
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import * as comfyui from "./page.mjs";
 
-const { COMFYUI_URL: url, NODES_2: nodes2, SHOTS: shots } = process.env;
+const { COMFYUI_URL: url, NODES_2: nodes2, SHOTS: shots, APP_MODE: appMode } = process.env;
 const EXAMPLES = new URL("../../example_workflows/", import.meta.url);
 const OURS = Object.keys(await (await fetch(`${url}/object_info`)).json()).filter((name) => name.startsWith("ErasePro_"));
 
@@ -57,7 +57,8 @@ async function miniWorkflow(changes = {}, example = "erase_one_concept") {
     ErasePro_Solve: ["text encoder and cross-attention", "progressive", "exact", 1.0, 2, 0.1, "ErasePro"],
     ...changes,
   };
-  for (const node of workflow.nodes) {
+  const inside = workflow.definitions?.subgraphs.flatMap((kind) => kind.nodes) ?? [];
+  for (const node of [...workflow.nodes, ...inside]) {
     const changed = values[node.type] ?? node.widgets_values;
     node.widgets_values = typeof changed === "function" ? changed(node.widgets_values) : changed;
     if (node.type === "CheckpointLoaderSimple") {
@@ -409,6 +410,54 @@ scene("the nodes work inside a subgraph", async () => {
       .find((node) => node.type === "ErasePro_Solve")
       .widgets.find((widget) => widget.name === "report").element.textContent;
   await page.waitForFunction(`/at most \\d\\S* in \\d+ layers/.test((${report})())`);
+});
+
+scene("a blueprint of the library is one node, with what to erase outside", async () => {
+  for (const name of ["Erase Concepts", "Require and Audit Erasure"]) {
+    await comfyui.clear(page);
+    const search = await comfyui.openSearch(page);
+    await search.fill(name);
+    await page.getByRole("option").filter({ hasText: name }).first().waitFor();
+    await search.press("Enter");
+    await search.waitFor({ state: "hidden" });
+    await page.waitForFunction(() => window.app.graph.nodes.some((node) => node.subgraph));
+  }
+  await comfyui.clear(page);
+  const quick = (values) => [...values.slice(0, 4), 6, 3.0, ...values.slice(6)]; // six steps
+  await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_Compare: quick }, "one_node"));
+  const shown = await page.evaluate(() => {
+    const node = window.app.graph.nodes.find((each) => each.title === "Erase Concepts");
+    const hidden = (widget) => Boolean(widget.hidden ?? widget.options?.hidden);
+    return Object.fromEntries(node.widgets.map((widget) => [widget.name, [widget.value, hidden(widget)]]));
+  });
+  assert.deepEqual(shown.text, ["Hokusai | Katsushika Hokusai -> art", false]);
+  assert.deepEqual(shown.kind, ["style", false]);
+  assert.deepEqual(shown.preserve, ["Mondrian\nSeurat\nTurner", false]);
+  await comfyui.fit(page);
+  await comfyui.runGraph(page, url);
+  await comfyui.look(page, "ErasePro_Compare");
+  const grid = await comfyui.lastPicture(url); // Compare's own preview, or what Save Image saved of it
+  assert.ok(grid.readUInt32BE(16) > 300); // width of a PNG: two seeds and the labels
+  const report = () =>
+    [...window.app.graph.nodes.find((node) => node.title === "Erase Concepts").subgraph.nodes]
+      .find((node) => node.type === "ErasePro_Solve")
+      .widgets.find((widget) => widget.name === "report").element.textContent;
+  await page.waitForFunction(`/drift/.test((${report})())`);
+});
+
+scene("the main example is a form in app mode", async () => {
+  await comfyui.dropWorkflow(page, await miniWorkflow());
+  const saved = JSON.parse(await readFile(new URL("erase_one_concept.json", EXAMPLES), "utf8")).extra.linearData;
+  assert.deepEqual(saved, { inputs: [[1, "ckpt_name"], [4, "concept_editor"], [2, "value"]], outputs: [15] });
+  if (appMode !== "true") return; // older pages have no form
+  await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.ToggleLinear"));
+  await page.getByTestId("linear-widgets").waitFor();
+  const form = page.getByTestId("app-mode-widget-item");
+  await form.filter({ has: page.locator(".erasepro-editor") }).first().waitFor(); // what to erase
+  await form.locator("textarea").filter({ visible: true }).last().waitFor(); // the prompt
+  await comfyui.closeDialog(page); // a tour of the page's own
+  await page.screenshot({ path: `${shots}/app_mode.png` });
+  await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.ToggleLinear"));
 });
 
 scene("every node has a help page", async () => {

@@ -61,7 +61,7 @@ def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None, b
     for node in graph.values():
         if node["class_type"] in LATENTS:
             node |= {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": batch}}
-        if node["class_type"] == "KSampler":
+        if node["class_type"] in ("KSampler", "ErasePro_Compare"):
             node["inputs"] |= {"cfg": 3.0}
         if node["class_type"] == "SaveAnimatedWEBP":
             node |= {"class_type": "SaveImage", "inputs": {k: node["inputs"][k] for k in ("images", "filename_prefix")}}

@@ -38,7 +38,7 @@ def first(sheet, row):
     grid = pack.module("erasepro_core.grid")
     font = ImageFont.load_default(13)
     size = 16 * 10
-    x, y = round(font.getlength("before")) + 2 * grid.GAP, round(font.size * 1.5) + grid.GAP + row * (size + grid.GAP)
+    x, y = round(font.getlength("before")) + 2 * grid.GAP, round(13 * 1.5) + grid.GAP + row * (size + grid.GAP)
     return sheet.crop((x, y, x + size, y + size)).resize((16, 16), Image.Resampling.NEAREST).tobytes()
 
 

@@ -5,6 +5,7 @@ import torch
 
 from erasepro_core import ConceptError, Options, parse_request, solve_request, verify
 from erasepro_core.encoded import encode_prompts
+from erasepro_core.progress import Phase, Progress
 from tests.host.lora import with_random_lora
 from tests.mini.request import mini_request
 
@@ -81,8 +82,8 @@ def test_solving_and_applying_change_no_weight_and_leave_no_hook(host, mini, pat
 
 
 def test_a_solve_that_is_stopped_leaves_nothing_behind(mini, path):
-    def stop(done: int, total: int) -> None:
-        if done == 3:
+    def stop(progress: Progress) -> None:
+        if progress.done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -95,12 +96,15 @@ def test_a_solve_that_is_stopped_leaves_nothing_behind(mini, path):
 
 def test_progress_counts_every_layer_once(path):
     seen = []
-    solve_request(REQUEST, QUICK, path, lambda done, total: seen.append((done, total)))
-    total = seen[0][1]
-    assert [done for done, _ in seen[:-1]] == list(range(1, len(seen)))
-    assert seen[-1] == (total, total)
+    solve_request(REQUEST, QUICK, path, seen.append)
+    total = seen[0].total
+    assert [each.done for each in seen[:-1]] == list(range(1, len(seen)))
+    assert seen[-1].done == total
     assert 0.5 * total < len(seen)  # start depths that need not be tried are not
-    assert {of for _, of in seen} == {total}
+    assert {each.total for each in seen} == {total}
+    assert [each.phase for each in seen] == sorted((each.phase for each in seen), key=list(Phase).index)
+    solved = {each.layer for each in seen if each.phase is Phase.SOLVING and each.layer}
+    assert solved >= set(solve_request(REQUEST, QUICK, path).updates.diffusion_model)
 
 
 def test_joint_and_deep_only_are_worse(host, mini, path):

@@ -5,7 +5,7 @@ import shutil
 import sys
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.host.client import ApiGraph, Client
 from tests.host.demo import Bar, mini_example
@@ -17,6 +17,8 @@ SIZE = 480
 PICTURE = 16
 """Width of what the mini model draws."""
 EXAMPLES = ROOT / "example_workflows"
+SIDES = 2 * PICTURE
+"""Width of a sheet with the original on the left and the erased picture on the right; a labelled grid is wider."""
 COPIES = ROOT / "web" / "docs" / "images"
 """The page serves help pages from web/ alone, so the pictures they show lie there as well."""
 
@@ -30,7 +32,10 @@ def main(names: list[str]) -> None:
             result = client.queue(graph_of(client, info, name), Bar(name)).checked()
             files = [file for files in result.images.values() for file in files]
             picture = EXAMPLES / f"{name}.jpg"
-            square([client.image(file) for file in files]).save(picture, quality=90)
+            sheets = [client.image(file) for file in files]
+            (fitted(sheets[0]) if sheets[0].width > SIDES else labelled(square(sheets), sheets[0].width)).save(
+                picture, quality=90
+            )
             if (COPIES / picture.name).exists():
                 shutil.copyfile(picture, COPIES / picture.name)
 
@@ -54,6 +59,28 @@ def square(sheets: list[Image.Image]) -> Image.Image:
     for index, sheet in enumerate(sheets[: columns * rows]):
         whole.paste(sheet, (index % columns * width, index // columns * height))
     return whole.resize((SIZE, SIZE), Image.Resampling.NEAREST)
+
+
+def labelled(picture: Image.Image, width: int) -> Image.Image:
+    """The thumbnail with what each side is, if it has two."""
+    if width != SIDES:
+        return picture
+    font = ImageFont.load_default(30)
+    draw = ImageDraw.Draw(picture)
+    for text, side in (("before", 0), ("after", SIZE // 2)):
+        box = draw.textbbox((side + 8, 4), text, font=font)
+        draw.rectangle((box[0] - 6, box[1] - 4, box[2] + 6, box[3] + 4), "white")
+        draw.text((side + 8, 4), text, "black", font)
+    return picture
+
+
+def fitted(sheet: Image.Image) -> Image.Image:
+    """A labelled grid as large as the thumbnail allows, on white."""
+    scale = SIZE / max(sheet.size)
+    small = sheet.convert("RGB").resize((round(sheet.width * scale), round(sheet.height * scale)))
+    whole = Image.new("RGB", (SIZE, SIZE), "white")
+    whole.paste(small, ((SIZE - small.width) // 2, (SIZE - small.height) // 2))
+    return whole
 
 
 if __name__ == "__main__":

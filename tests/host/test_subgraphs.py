@@ -1,0 +1,89 @@
+"""The blueprints: ComfyUI serves them, they hold what their names say, and the example has the same ones inside."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+
+import pytest
+
+from tests import pack
+from tests.host.demo import mini_example
+from tests.host.workflow import _extra_widgets, _is_widget, _specs
+from tests.pack import ROOT
+
+BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
+INSIDE = {
+    "Erase Concepts": ["ErasePro_Apply", "ErasePro_DefineConcepts", "ErasePro_Solve"],
+    "Require and Audit Erasure": ["ErasePro_Audit", "ErasePro_Guard"],
+}
+
+
+def definition(file) -> dict:
+    (kind,) = json.loads(file.read_text())["definitions"]["subgraphs"]
+    return kind
+
+
+def test_the_host_serves_every_blueprint(server):
+    with urllib.request.urlopen(f"{server.url}/global_subgraphs", timeout=60) as answer:
+        served = json.load(answer)
+    ours = {each["name"]: id for id, each in served.items() if each["info"]["node_pack"] == "custom_nodes.ErasePro"}
+    assert set(ours) == {file.stem for file in BLUEPRINTS} == set(INSIDE)
+    for file in BLUEPRINTS:
+        with urllib.request.urlopen(f"{server.url}/global_subgraphs/{ours[file.stem]}", timeout=60) as answer:
+            assert json.load(answer)["data"] == file.read_text()
+
+
+@pytest.mark.parametrize("file", BLUEPRINTS, ids=lambda file: file.stem)
+def test_a_blueprint_is_one_node_with_ours_inside(info, file):
+    whole, kind = json.loads(file.read_text()), definition(file)
+    (outer,) = whole["nodes"]
+    assert (outer["type"], outer["title"], kind["name"]) == (kind["id"], file.stem, file.stem)
+    assert sorted(node["type"] for node in kind["nodes"]) == INSIDE[file.stem]
+    assert [socket["name"] for socket in outer["inputs"]] == [socket["name"] for socket in kind["inputs"]]
+    assert {"model", "clip"} <= {socket["name"] for socket in outer["inputs"]}
+    assert {"MODEL", "CLIP"} <= {socket["name"] for socket in outer["outputs"]}
+    for node in kind["nodes"]:
+        widgets = [spec for spec in _specs(info[node["type"]]) if _is_widget(spec[1], spec[2])]
+        assert len(node["widgets_values"]) == len(widgets) + sum(_extra_widgets(*spec) for spec in widgets), node[
+            "type"
+        ]
+
+
+@pytest.mark.parametrize("file", BLUEPRINTS, ids=lambda file: file.stem)
+def test_the_example_has_the_blueprints_inside(file):
+    kinds = json.loads((ROOT / "example_workflows" / "one_node.json").read_text())["definitions"]["subgraphs"]
+    same = next(kind for kind in kinds if kind["name"] == file.stem)
+    assert wires(same) == wires(definition(file))
+
+
+def wires(kind: dict) -> dict:
+    """All of a subgraph but what a user types."""
+    nodes = [{key: value for key, value in node.items() if key != "widgets_values"} for node in kind["nodes"]]
+    return kind | {"nodes": nodes}
+
+
+def test_the_example_runs_and_draws_a_grid(server, info):
+    graph = mini_example(info, json.loads((ROOT / "example_workflows" / "one_node.json").read_text()))
+    for node in graph.values():
+        node["inputs"] |= {"templates": 4} if node["class_type"] == "ErasePro_Solve" else {}
+        node["inputs"] |= {"steps": 4, "cfg": 3.0} if node["class_type"] == "ErasePro_Compare" else {}
+    result = server.queue(graph).checked()
+    assert graph["3:1"]["inputs"]["text"].startswith("Hokusai")
+    assert any(text.startswith("erased: leak 0.") for text in result.texts.values())
+    assert {"5", "6"} <= set(result.images)
+
+
+def test_a_host_gets_only_the_keywords_that_it_knows(host):
+    """One unknown keyword in a schema would keep the whole pack out."""
+
+    @dataclass
+    class Older:
+        name: str
+
+    @dataclass
+    class Newer(Older):
+        search_aliases: list[str]
+
+    known = pack.module("nodes.sockets").known
+    assert known(Older, search_aliases=["x"]) == {}
+    assert known(Newer, search_aliases=["x"]) == {"search_aliases": ["x"]}
