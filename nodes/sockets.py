@@ -11,7 +11,7 @@ Concepts = io.Custom("ERASEPRO_CONCEPTS")
 """Carries an erasepro_core.Request."""
 Erasure = io.Custom("ERASEPRO_ERASURE")
 """Carries an erasepro_core.Report: the erasure with all its measures, from a solve or from a file."""
-ALIASES = ["unlearn", "remove concept", "nudity", "NSFW", "UCE", "LECO", "style removal"]
+ALIASES = ["unlearn", "remove concept", "nudity", "NSFW", "uce", "LECO", "style removal"]
 """What people search for who do not know the names of our nodes."""
 
 
