@@ -24,11 +24,12 @@ from tests.mini.erased import Subject, share  # noqa: E402
 from tests.mini.sample import encode, noise, sample  # noqa: E402
 from tests.mini.tasks import OBJECT, STYLE, Task  # noqa: E402
 
-DENOISE = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-SEED, STEPS, CFG = 9000, 20, 3.0
+DENOISE = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+SEED, STEPS, CFG = 9000, 10, 3.0
 HALF = torch.zeros(1, 16, 16)
 HALF[:, :, 8:] = 1
 """The right half is drawn anew."""
+TASKS = {task.name: task for task in (OBJECT, STYLE)}
 WHOLE = torch.ones(1, 16, 16)
 
 
@@ -79,12 +80,13 @@ def table(task: str, rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """One object and one style."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100, help="pictures a cell")
+    parser.add_argument("--count", type=int, default=50, help="pictures a cell")
+    parser.add_argument("--task", action="append", choices=TASKS, help="only these")
     asked, figures = parser.parse_args(), {}
     with torch.inference_mode():
-        for task in (OBJECT, STYLE):
-            figures[task.name] = measure(task, asked.count)
-            print(table(task.name, figures[task.name]), end="\n\n", flush=True)
+        for name in asked.task or TASKS:
+            figures[name] = measure(TASKS[name], asked.count)
+            print(table(name, figures[name]), end="\n\n", flush=True)
     out = pack.ROOT / "build" / "bench" / "edited.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(figures, indent=1) + "\n")

@@ -486,8 +486,8 @@ scene("the templates have cards with pictures", async () => {
   }
 });
 
-const LANGUAGES = { ja: ["概念の定義", "種類", "アンカー"], zh: ["定义概念", "类型", "锚点"] };
-for (const [language, [title, kind, anchor]] of Object.entries(LANGUAGES)) {
+const LANGUAGES = { ja: ["概念の定義", "種類", "アンカー", "制限"], zh: ["定义概念", "类型", "锚点", "限制"] };
+for (const [language, [title, kind, anchor, limits]] of Object.entries(LANGUAGES)) {
   test(`nodes and editor speak the page's language: ${language}`, { timeout: 4 * comfyui.PATIENCE }, async () => {
     await comfyui.setting(url, "Comfy.Locale", language);
     const foreign = await comfyui.openPage(browser, url, { error: (text) => errors.push(text) });
@@ -503,6 +503,8 @@ for (const [language, [title, kind, anchor]] of Object.entries(LANGUAGES)) {
         return [node.title, node.widgets.find((widget) => widget.name === "kind").label];
       });
       assert.deepEqual(said, [title, kind]);
+      await comfyui.openHelp(foreign, "ErasePro_DefineConcepts");
+      await foreign.getByRole("heading", { name: limits }).first().waitFor();
     } finally {
       await foreign.screenshot({ path: `${shots}/language_${language}.png` });
       await foreign.close();
