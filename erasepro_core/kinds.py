@@ -40,7 +40,7 @@ class Kind:
     def unlisted_form(self, name: str) -> str:
         """A form of a name that people also write: the possessive of a proper name, else the other number.
 
-        The name itself where English endings do not go with its letters: `猫` has no plural `猫s`.
+        The name itself where English endings do not go with its letters: a Chinese name gets no `s`.
         """
         if not ends_latin(name):
             return name

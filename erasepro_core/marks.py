@@ -12,18 +12,22 @@ from .phrase import INVISIBLE, SPACES, clean
 
 LINE_ENDS = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _DASHES = "[-\uff0d\u2010-\u2015\u2212\u30fc=\uff1d]"
-ARROWS = re.compile(f"(?<!{_DASHES}){_DASHES}+[>\uff1e]|[→⇒⟶⟹➔➙➛➜➝➞➡⇨↦]\ufe0f?")
-BARS = re.compile("[|\uff5c\uffe8│∣¦]")
+ARROWS = re.compile(
+    f"(?<!{_DASHES}){_DASHES}+[>\uff1e]|[\u2192\u21d2\u27f6\u27f9\u2794\u2799\u279b\u279c\u279d\u279e\u27a1\u21e8\u21a6]\ufe0f?"
+)
+BARS = re.compile("[|\uff5c\uffe8\u2502\u2223¦]")
 COMMENT = re.compile(rf"^{SPACES}*(?:[#\uff03]|//).*|(?<!{SPACES}){SPACES}+(?:[#\uff03]|//)(?:{SPACES}.*)?$")
 """A comment line, or a comment behind something, with spaces around its sign."""
-BULLETS = "-*+•‣◦▪●○■□·・–—"
+BULLETS = "-*+•\u2023\u25e6\u25aa\u25cf\u25cb\u25a0\u25a1·\u30fb–—"
 LIST_MARK = re.compile(
-    rf"(?:{SPACES}*(?:(?:[{re.escape(BULLETS)}]|\(?\d{{1,2}}[.)．）]){SPACES}+|[•・●]|\d{{1,2}}、|[①-⑳]){SPACES}*)+"
+    rf"(?:{SPACES}*(?:(?:[{re.escape(BULLETS)}]|\(?\d{{1,2}}[.)\uff0e\uff09]){SPACES}+|[•\u30fb\u25cf]|\d{{1,2}}\u3001|[\u2460-\u2473]){SPACES}*)+"
 )
-_QUOTED = re.compile("\"([^\"]+)\"|'([^']+)'|“([^”]+)”|„([^“”]+)[“”]|‘([^’]+)’|«([^»]+)»|「([^」]+)」|『([^』]+)』")
+_QUOTED = re.compile(
+    "\"([^\"]+)\"|'([^']+)'|“([^”]+)”|„([^“”]+)[“”]|‘([^’]+)’|«([^»]+)»|\u300c([^\u300d]+)\u300d|\u300e([^\u300f]+)\u300f"
+)
 _WEIGHTED = re.compile(r"\(([^()]*?)\s*:\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*\)")
 _GROUP = re.compile(r"\(([^()]*)\)")
-_TRAILING = " ,;，、；"
+_TRAILING = " ,;\uff0c\u3001\uff1b"
 LONGEST = 1000
 """Letters of a name; no text encoder reads a longer one."""
 DEEPEST = 20
@@ -167,7 +171,10 @@ _NOWHERE = (
 )
 _NOT_IN_NAMES = (
     (re.compile(r"[{}]"), "{} has no place in a name. Write the words alone."),
-    (re.compile("[<>\uff1c\uff1e←⇐⟵⬅↔⇔]"), "{} has no place in a name. Write target -> anchor, with the arrow ->."),
+    (
+        re.compile("[<>\uff1c\uff1e\u2190\u21d0\u27f5\u2b05\u2194\u21d4]"),
+        "{} has no place in a name. Write target -> anchor, with the arrow ->.",
+    ),
     (re.compile(r"[][]"), "{} does not emphasise here, it is a letter. Write the words without it."),
     (re.compile(r"\\(?![()])"), r"{} stands only in \( and \), for brackets that are part of a name."),
     (re.compile(r":\d*\.\d+\s*$"), "{} is a weight without brackets. Write the words without it."),

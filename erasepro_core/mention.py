@@ -88,7 +88,7 @@ def _words(part: str, gap: str) -> str:
 def _before(first: str) -> str:
     """What may not stand before a name: letters of a script with spaces, if it starts with one of them.
 
-    `cat` is no part of `bobcat`, but stands in `一只cat`.
+    `cat` is no part of `bobcat`, but stands right behind a Chinese word.
     """
     return rf"(?<![^\W{UNSPACED}_])" if re.match(rf"[^\W{UNSPACED}]", first) else ""
 

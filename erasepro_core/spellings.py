@@ -108,7 +108,7 @@ def _shortened(prompt: str, path: TextPath) -> str:
     if fits(len(prompt)):
         return prompt
     longest = bisect(range(1, len(prompt)), 0, key=lambda length: not fits(length))
-    return re.split(r"[\s,，、]+(?=\S*$)", prompt[:longest])[0]
+    return re.split(r"[\s,\uff0c\u3001]+(?=\S*$)", prompt[:longest])[0]
 
 
 def spellings_of(name: str) -> Sequence[str]:

@@ -49,7 +49,7 @@ class PromptTokenizer:
         said = (
             self._tokenizer(encoder).inv_vocab[token] for encoder in self._encoders for token in tokens[encoder.name]
         )
-        return list(dict.fromkeys(word.replace("</w>", "").strip(" ▁Ġ") for word in said))
+        return list(dict.fromkeys(word.replace("</w>", "").strip(" \u2581\u0120") for word in said))
 
     def _row(self, prompt: str, encoder: Encoder, chunks: HostTokens) -> TokenRow:
         tokenizer, (lead, tail) = self._tokenizer(encoder), self._frames[encoder.name]
