@@ -278,3 +278,31 @@ def test_another_module_in_place_of_a_layer_is_stopped(mini, solved_once, host):
         changed.add_object_patch(place, torch.nn.Identity())
         with pytest.raises(guard.StillThereError, match=f"this MODEL has something else in place of its {place}"):
             guard.RequireErasure.execute(changed, clip, solved_once, 0.3)
+
+
+STOCK = {  # nodes of the host's own between Apply and the guard, and what the guard calls those that it stops at
+    "FreeU": ({"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2}, None),
+    "HyperTile": ({"tile_size": 256, "swap_size": 2, "max_depth": 0, "scale_depth": False}, None),
+    "TomePatchModel": ({"ratio": 0.3}, None),
+    "RescaleCFG": ({"multiplier": 0.7}, None),
+    "ModelSamplingDiscrete": ({"sampling": "v_prediction", "zsnr": False}, None),
+    "PerturbedAttentionGuidance": ({"scale": 3.0}, None),
+    "EasyCache": (
+        {"reuse_threshold": 0.2, "start_percent": 0.15, "end_percent": 0.95, "verbose": False},
+        "diffusion_model wrapper",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STOCK)
+def test_stock_nodes_behind_apply_pass_or_are_stopped_by_name(server, graph, kind):
+    inputs, stops = STOCK[kind]
+    graph["stock"] = node(kind, model=MODEL, **inputs)
+    result = server.queue(guarded(graph, ["stock", 0], CLIP))
+    if stops is None:
+        assert result.checked().images
+    else:
+        assert result.error
+        assert result.error.node == "guard"
+        assert stops in result.error.message
+        assert not result.images
