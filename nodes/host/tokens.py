@@ -66,8 +66,8 @@ class PromptTokenizer:
         )
         # Masked padding that no layer reads would be most of the work (512 tokens a prompt for Wan), so it is cut off.
         # A CLIP takes rows of one length only.
-        masked = cast(Any, self._clip.cond_stage_model.get_submodule(encoder.name)).enable_attention_masks
-        cut = masked and not encoder.padding and not tokenizer.pad_to_max_length
+        module = cast(Any, self._clip.cond_stage_model.get_submodule(encoder.name))
+        cut = module.enable_attention_masks and not encoder.padding and not hasattr(module.transformer, "text_model")
         length = end + tail if cut else len(ids)
         return TokenRow(ids[:length], lead, end, tail, weights[:length])
 
