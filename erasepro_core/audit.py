@@ -195,7 +195,9 @@ def audit_against(
     request = spelled_out(request, before)
     probes = [*unseen_probes(request), *further_probes(request, prompts)]
     checks = checks_of([probe.pair for probe in probes], before, emphasis=True)
-    return Audit(request, tuple(_measured(probes, checks, path, emphasis=True)), threshold)
+    told = [n for n, check in enumerate(checks) if check.contrast > 0 or probes[n].group != UNLISTED]
+    findings = _measured([probes[n] for n in told], [checks[n] for n in told], path, emphasis=True)
+    return Audit(request, tuple(findings), threshold)
 
 
 def negative_remarks(found: Audit, negative: str) -> tuple[str, ...]:

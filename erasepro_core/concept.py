@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,6 +72,11 @@ class Concept:
         """The names, of several spellings of one name the first."""
         return list({key(name): name for name in reversed(self.names)}.values())[::-1]
 
+    @property
+    def every_name(self) -> list[str]:
+        """The names, and the forms of them that are not listed."""
+        return [*self.names, *(form for form, _ in unlisted_forms(self).values())]
+
     def unseen(self, name: str = "") -> tuple[str, ...]:
         """Sentences that are never solved on, in the language of a name."""
         held_out = self.sentences[HOLD_OUT - 1 :: HOLD_OUT] if self.only_own else ()
@@ -133,6 +138,15 @@ class Request:
         """Prompt pairs to solve on, up to `templates` sentences for each name."""
         return self._pairs(lambda concept, name: self.templates(concept, name, long)[:templates])
 
+    def form_pairs(self, sentences: Callable[[Concept, str], Sequence[str]]) -> list[tuple[str, PromptPair]]:
+        """Each listed name with a prompt pair of its form that is not listed, in some sentences of each name."""
+        return [
+            (name, PromptPair(template, form, anchor, index))
+            for index, concept in enumerate(self.concepts)
+            for name, (form, anchor) in unlisted_forms(concept).items()
+            for template in sentences(concept, name)
+        ]
+
     def unseen_pairs(self, sentences: int | None = None) -> list[PromptPair]:
         """Prompt pairs in sentences that are never solved on, all of them or the first few."""
         return self._pairs(lambda concept, name: self.unseen(concept, name)[:sentences])
@@ -169,8 +183,8 @@ class Request:
 
     @cached_property
     def any_target(self) -> Mentions:
-        """Finds the targets in a text."""
-        return Mentions(name for concept in self.concepts for name in concept.names)
+        """Finds the targets, in any of their forms, in a text."""
+        return Mentions(name for concept in self.concepts for name in concept.every_name)
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""
@@ -195,8 +209,9 @@ def related_phrases(concept: Concept) -> list[str]:
     return [phrase for phrase in dict.fromkeys(phrases) if key(phrase) not in erased]
 
 
-def unlisted_forms(concept: Concept) -> dict[str, str]:
-    """By name, the form of it that people also write, where it is not listed itself."""
+def unlisted_forms(concept: Concept) -> dict[str, tuple[str, str]]:
+    """By name, the form of it that people also write and that is not listed, and the anchor in the same form."""
     known = {key(name) for name in (*concept.names, concept.anchor)}
+    anchor = concept.anchor if " " in concept.anchor else concept.kind.unlisted_form(concept.anchor)
     forms = {name: concept.kind.unlisted_form(name) for name in concept.said_once}
-    return {name: form for name, form in forms.items() if key(form) not in known}
+    return {name: (form, anchor) for name, form in forms.items() if key(form) not in known}

@@ -79,6 +79,8 @@ class Method:
     """Whether layers that read a pooled vector change too."""
     tables: ClassVar[bool] = False
     """Whether tables of token embeddings may change too."""
+    forms: ClassVar[bool] = False
+    """Whether forms of a name that are not listed may be erased with it."""
     preserve_sentences: ClassVar[int] = PRESERVE_TEMPLATES
 
     def where(self, asked: Where) -> Where:
@@ -116,6 +118,7 @@ class ErasePro(Method):
     name = "ErasePro"
     must_erase = True
     tables = True
+    forms = True
 
     def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
         return tokens.columns

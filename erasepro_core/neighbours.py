@@ -78,7 +78,7 @@ def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concep
 
 def _phrases(request: Request) -> list[str]:
     """All that a request names: none of it is a neighbour."""
-    named = [phrase for concept in request.concepts for phrase in (*concept.names, concept.anchor)]
+    named = [phrase for concept in request.concepts for phrase in (*concept.every_name, concept.anchor)]
     return [*named, *request.preserves]
 
 

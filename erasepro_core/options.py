@@ -32,6 +32,8 @@ class Options:
     own_tokens: bool = True
     """Whether rows of the tables of token embeddings may change, those of tokens that only targets use. The layers also
     meet what does not use these tokens, such as a textual inversion."""
+    forms: bool = True
+    """Whether the forms of a name that people also write are erased with it, such as its plural."""
 
     @property
     def must_erase(self) -> bool:

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from .align import PADDING_OFFSETS, content_positions, measured_positions
 from .capture import Columns
-from .concept import ConceptError, PromptPair, Request
+from .concept import FIRST, Concept, ConceptError, PromptPair, Request
 from .encoded import Prefixes, aligned, in_parts, matched
 from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
 from .options import Options
 from .path import Rows, TextPath
+from .phrase import key
 from .prompts import Prompts, unique
 
 FEW = 8
@@ -122,15 +123,19 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         ValueError: a prompt does not fit into one chunk.
     """
     method = options.method
-    pairs = request.pairs(method.sentences(options.templates), path.family.long_prompts)
+    count, long = method.sentences(options.templates), path.family.long_prompts
+    pairs = request.pairs(count, long)
+    named = len(pairs)
+    if options.forms and method.forms:
+        pairs += _of_forms(request, min(count, FIRST), long)
     both, prefixes = matched(path, [*pairs, *request.unseen_pairs()])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
-    prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, path.family.long_prompts)
+    prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, long)
     every = prompts.all()
     rows = path.tokenize(every)
     row_of = {prompt: index for index, prompt in enumerate(every)}
     known = dict(zip(every, rows, strict=True))
-    _refuse_same_tokens(pairs, known)
+    _refuse_same_tokens(pairs[:named], known)
     layout = _Layout(pairs, prompts, options, prefixes, known, row_of)
     tokens = {name: layout.tokens(name, source) for name, source in _sources(path).items()}
     return Plan(
@@ -139,12 +144,26 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         row_of=row_of,
         tokens=tokens,
         pairs=tuple(pairs),
-        few=_few(pairs),
+        few=_few(pairs[:named]),
         unseen=tuple(unseen),
         groups=prompts.groups(),
         prefixes=prefixes,
         stays=tuple(prompts.stays()),
     )
+
+
+def _of_forms(request: Request, count: int, long: bool) -> list[PromptPair]:
+    """Prompt pairs of the forms of common nouns, but for those that another line names.
+
+    The possessive of a proper name is measured only: it has the tokens of the name, and costs drift (decision 0053).
+    """
+    named = {key(phrase) for concept in request.concepts for phrase in (*concept.names, concept.anchor)}
+    named.update(map(key, request.preserves))
+
+    def sentences(concept: Concept, name: str) -> list[str]:
+        return [] if concept.kind.proper_names else request.templates(concept, name, long)[:count]
+
+    return [pair for _, pair in request.form_pairs(sentences) if key(pair.target) not in named]
 
 
 def _few(pairs: Sequence[PromptPair]) -> frozenset[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .checks import SENTENCES
-from .concept import Concept, ConceptError, PromptPair, Request, unlisted_forms
+from .concept import Concept, ConceptError, PromptPair, Request
 from .marks import MarkError, escaped, read_probe
 from .mention import opened, spellings
 
@@ -56,13 +56,12 @@ def _variations(request: Request) -> list[Probe]:
 
 
 def unlisted_probes(request: Request) -> list[Probe]:
-    """The unseen sentences with forms of the names that people also write and nobody listed."""
-    return [
-        Probe(UNLISTED, name, _pair(template, form, concept.anchor, index))
-        for index, concept in enumerate(request.concepts)
-        for name, form in unlisted_forms(concept).items()
-        for template in request.unseen(concept, name)[:SENTENCES]
-    ]
+    """The unseen sentences with forms of the names that people also write and nobody listed.
+
+    A model that does not know the anchor in the same form may read both as one: it says nothing of them.
+    """
+    pairs = request.form_pairs(lambda concept, name: request.unseen(concept, name)[:SENTENCES])
+    return [Probe(UNLISTED, name, _pair(each.template, each.target, each.anchor, each.concept)) for name, each in pairs]
 
 
 def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:

@@ -79,9 +79,8 @@ class Report:
                 f"  leak {seen:.3f} in sentences solved on, {new:.3f} in unseen ones (1 all, 0 gone)",
             ]
             if form is not None:
-                lines.append(
-                    f"  leak {form:.3f} in forms that are not listed: {', '.join(unlisted_forms(concept).values())}"
-                )
+                forms = ", ".join(form for form, _ in unlisted_forms(concept).values())
+                lines.append(f"  leak {form:.3f} in forms of its names: {forms}")
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
         lines += [f"moved most, {name}: {_listed(moved)}" for name, moved in self.moved.items() if moved]

@@ -106,8 +106,7 @@ def _forms(concept: Concept) -> Iterator[tuple[str, str]]:
     for name in concept.names:
         yield name, concept.anchor
     if concept.anchor and not concept.kind.proper_names:
-        for form in unlisted_forms(concept).values():
-            yield form, concept.kind.unlisted_form(concept.anchor)
+        yield from unlisted_forms(concept).values()
 
 
 def _answers(path: TextPath, name: Sequence[str], anchor: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:

@@ -188,5 +188,8 @@ def _unlisted(solution: Solution, original: TextPath, edited: TextPath, weights:
     pairs, prefixes = matched(original, pairs)
     prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
     encoded = encode_prompts(original, prompts), encode_prompts(edited, prompts)
-    left = leak(pairs, *encoded, weights, prefixes)
+    # What a model reads as one before anything is erased says nothing of the erasure.
+    told = leak(pairs, encoded[0], encoded[0], weights, prefixes) > 0
+    left = leak(pairs, *encoded, weights, prefixes)[told]
+    pairs = [pair for pair, is_told in zip(pairs, told.tolist(), strict=True) if is_told]
     return tuple(fmean(leaks) if leaks else None for leaks in _by_concept(left, pairs, count))

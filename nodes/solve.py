@@ -46,6 +46,7 @@ class Solve(io.ComfyNode):
         tolerance: float,
         method: str,
         own_tokens: bool = True,
+        forms: bool = True,
     ) -> io.NodeOutput:
         options = Options.named(
             where=where,
@@ -56,6 +57,7 @@ class Solve(io.ComfyNode):
             tolerance=tolerance,
             method=method,
             own_tokens=own_tokens,
+            forms=forms,
         )
         report = solve_and_check(model, clip, concepts, options)
         return io.NodeOutput(report, ui=report_panel(report))
@@ -87,6 +89,15 @@ def _inputs() -> list[io.Input]:
             tooltip="On: tokens that only the concept uses get the anchor's meaning where that is better, and often "
             "nothing else has to change. Off: only layers change. This takes longer and moves other prompts a little, "
             "but it can also reach what does not use these tokens, such as a textual inversion.",
+            **known(io.Boolean.Input, advanced=True),
+        ),
+        io.Boolean.Input(
+            "forms",
+            default=_DEFAULT["forms"],
+            optional=True,
+            tooltip="On: the plural of a name is erased with it, or the singular of a plural. The report shows the "
+            "forms. Off: only the names that you list. The possessive of a person's or an artist's name is measured, "
+            "not solved on.",
             **known(io.Boolean.Input, advanced=True),
         ),
     ]

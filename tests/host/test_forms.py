@@ -1,0 +1,62 @@
+"""Forms of a name that people also write, such as its plural, are erased with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from erasepro_core import Options, parse_request
+from erasepro_core.concept import unlisted_forms
+from erasepro_core.plan import make_plan
+from tests import pack
+from tests.mini.request import mini_request
+
+FEW = {"templates": 8, "own_tokens": False}
+CATS = parse_request("cat -> dog", "object")
+
+
+def solved_on(host, mini, request, **options) -> set[str]:
+    """The names in the sentences that a request is solved on."""
+    plan = make_plan(request, Options.named(**FEW | options), host.HostPath(*mini[:2]), ())
+    return {pair.target for pair in plan.pairs}
+
+
+def test_a_plural_goes_with_its_singular(words):
+    """On an encoder that knows English; the mini model knows no plurals."""
+    with_forms, without = (
+        pack.module("nodes.solve").solve_and_check(*words[:2], CATS, Options.named(**FEW, forms=forms)).leak_unlisted[0]
+        for forms in (True, False)
+    )
+    assert without > 0.3
+    assert with_forms < 0.5 * without
+
+
+def test_the_form_becomes_the_anchor_in_the_same_form():
+    (concept,) = parse_request("cat | wolves -> dog", "object").concepts
+    assert unlisted_forms(concept) == {"cat": ("cats", "dogs"), "wolves": ("wolve", "dogs")}
+    (concept,) = parse_request("nude -> a person wearing clothes", "explicit content").concepts
+    assert unlisted_forms(concept) == {"nude": ("nudes", "a person wearing clothes")}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "options", "names"),
+    [
+        ("circle -> square", "object", {}, {"circle", "circles"}),
+        ("circle -> square", "object", {"forms": False}, {"circle"}),
+        ("circle -> square", "object", {"method": "UCE"}, {"circle"}),
+        ("circle | circles -> square", "object", {}, {"circle", "circles"}),
+        ("Hokusai -> art", "style", {}, {"Hokusai"}),
+        ("circle -> circles", "object", {}, {"circle"}),
+        ("circle -> square\nstar -> circles", "object", {}, {"circle", "star", "stars"}),
+    ],
+)
+def test_what_is_solved_on(host, mini, text, kind, options, names):
+    assert {name for name in solved_on(host, mini, mini_request(text, kind), **options)} == names
+
+
+def test_a_form_that_is_preserved_stays(host, mini):
+    assert solved_on(host, mini, mini_request("circle -> square", "object", "circles")) == {"circle"}
+
+
+def test_a_sentence_with_a_form_is_no_everyday_prompt():
+    request = parse_request("cat -> dog", "object", "", "two cats on a roof\na boat")
+    assert request.without_targets(request.everyday) == ["a boat"]
