@@ -155,7 +155,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
 def _of_forms(request: Request, count: int, long: bool) -> list[PromptPair]:
     """Prompt pairs of the forms of common nouns, but for those that another line names.
 
-    The possessive of a proper name is measured only: it has the tokens of the name, and costs drift (decision 0053).
+    The possessive of a proper name is measured only: it has the tokens of the name, and costs drift (decision 0054).
     """
     named = {key(phrase) for concept in request.concepts for phrase in (*concept.names, concept.anchor)}
     named.update(map(key, request.preserves))

@@ -126,10 +126,17 @@ class Sight(nn.Module):
         return torch.stack([functional.cross_entropy(p, f) for p, f in zip(parts, facts.T, strict=True)]).sum()
 
 
-def diffuse(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """(noisy picture, timestep, the v it should answer with), on the host's own noise schedule."""
+def diffuse(
+    pictures: Tensor, generator: torch.Generator, timestep: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(noisy picture, timestep, the v it should answer with), on the host's own noise schedule.
+
+    Args:
+        timestep: of each picture; None draws them, all alike.
+    """
     sigmas: Any = comfy.model_sampling.ModelSamplingDiscrete().sigmas
-    timestep = torch.randint(len(sigmas), (len(pictures),), generator=generator)
+    if timestep is None:
+        timestep = torch.randint(len(sigmas), (len(pictures),), generator=generator)
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
     alpha = (1 + sigma**2).rsqrt()
     noise = torch.randn(pictures.shape, generator=generator)

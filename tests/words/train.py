@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,19 @@ from .draw import render_all
 from .names import COLOURS, OBJECTS, Scene
 
 CAPTIONS = 8_000
+BATCH = 32
 EMPTY = 0.1
 """Share of lessons without a caption."""
+TIMESTEPS = 1000
+NOISIER = 1.5
+"""1 would draw all timesteps alike; more prefers noisy ones, where a picture is decided."""
+NAMED = 0.1
+"""Weight of what the middle block must name."""
+MIDDLE = 96 * 4 * 4
+"""Numbers that the middle block gives for a picture."""
+UNSAID = -100
+Facts = Mapping[str, Tensor]
+"""By head of the classifier, the right answer `[N]`; `UNSAID` where a caption leaves it open."""
 
 
 class School:
@@ -53,16 +64,19 @@ class School:
         self._generator = torch.Generator().manual_seed(seed + 1)
         self._choose = Chooser(self._generator)
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pictures `[N, 3, 32, 32]` in -1..1 and features `[N, 77, 384]`, without end."""
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Facts]]:
+        """Pictures `[N, 3, 32, 32]` in -1..1, features `[N, 77, 384]`, and what the captions say, without end."""
         while True:
             order = torch.randperm(len(self._lessons), generator=self._generator)
             for part in order.split(20 * size):
-                pictures = render_all([self._scene(index) for index in part.tolist()], self._generator)
-                pictures = pictures.permute(0, 3, 1, 2) * 2 - 1
+                scenes = [self._scene(index) for index in part.tolist()]
+                pictures = render_all(scenes, self._generator).permute(0, 3, 1, 2) * 2 - 1
                 shuffled = torch.randperm(len(part), generator=self._generator)
                 for rows in shuffled.split(size):
-                    yield pictures[rows], self._context(part[rows])
+                    empty = torch.rand(len(rows), generator=self._generator) < EMPTY
+                    told = [self._lessons[index].told for index in part[rows].tolist()]
+                    facts = _facts([scenes[row] for row in rows.tolist()], told, empty)
+                    yield pictures[rows], self._context(part[rows], empty), facts
 
     def _scene(self, index: int) -> Scene:
         """The lesson's scene; what its caption leaves open is drawn anew."""
@@ -70,11 +84,41 @@ class School:
         fresh = {"object": self._choose.below(len(OBJECTS)), "colour": self._choose.below(len(COLOURS))}
         return replace(lesson.scene, **{head: value for head, value in fresh.items() if head not in lesson.told})
 
-    def _context(self, rows: Tensor) -> Tensor:
-        """Features padded as the host pads them; now and then those of the empty caption."""
+    def _context(self, rows: Tensor, empty: Tensor) -> Tensor:
+        """Features padded as the host pads them; some are those of the empty caption."""
         features = self._features[rows]
-        features[torch.rand(len(rows), generator=self._generator) < EMPTY] = self._empty
+        features[empty] = self._empty
         return functional.pad(features.float(), (0, 0, 0, words.CHUNK - features.shape[1]))
+
+
+def _facts(scenes: list[Scene], told: list[frozenset[str]], empty: Tensor) -> Facts:
+    """What each caption says of its scene; `UNSAID` where it does not."""
+
+    def answer(head: str, n: int) -> int:
+        return getattr(scenes[n], head) if head in told[n] and not empty[n] else UNSAID
+
+    return {head: torch.tensor([answer(head, n) for n in range(len(scenes))]) for head in classifier.HEADS}
+
+
+class Namer(nn.Module):
+    """Names what the caption says from the UNet's middle block, so that the block learns to read; thrown away after."""
+
+    def __init__(self, unet: nn.Module, generator: torch.Generator):
+        super().__init__()
+        block: Any = unet.get_submodule("middle_block")
+        block[-1].register_forward_hook(lambda module, args, output: self._seen.append(output.flatten(1)))
+        self._seen: list[Tensor] = []
+        self.heads = nn.ModuleDict({name: nn.Linear(MIDDLE, size) for name, size in classifier.HEADS.items()})
+        for weight in self.parameters():
+            weight.data.normal_(0, MIDDLE**-0.5, generator=generator)
+
+    def forward(self, facts: Facts) -> Tensor:
+        """The loss on what was said in the UNet's latest forward pass."""
+        seen, losses = self._seen.pop(), []
+        for name, head in self.heads.items():
+            if (facts[name] != UNSAID).any():
+                losses.append(functional.cross_entropy(head(seen), facts[name], ignore_index=UNSAID))
+        return torch.stack(losses).sum() if losses else seen.new_zeros(())
 
 
 def encode(clip: Any, captions: list[str], longest: int = 64) -> Tensor:
@@ -121,8 +165,6 @@ def rate(share: float, peak: float) -> float:
 def train(steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path | None = None) -> dict[str, float]:
     """Train and write the UNet; also every five hundred steps, so that a stop loses little.
 
-    The first half takes batches of 16, the second of 32: early on, many steps teach more than sure ones.
-
     Args:
         start: a checkpoint to go on from; None begins with random weights.
     """
@@ -130,42 +172,40 @@ def train(steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path |
     attention.optimized_attention = attention.attention_basic  # the others are many times slower backwards on a CPU
     generator = torch.Generator().manual_seed(seed)
     began = time.time()
-    school, unet = School(seed), words.diffusion_model(words.build_model())
+    school, model = School(seed), words.build_model()
+    unet = words.diffusion_model(model)
+    scale: Any = words.FaintPixels().process_in
     print(f"{CAPTIONS} captions encoded in {time.time() - began:.0f} s", flush=True)
     initialise(unet, generator)
     if start:
         unet.load_state_dict(load_file(start))
     unet.to(memory_format=torch.channels_last)
-    average = Average(unet)
-    optimizer = torch.optim.AdamW(unet.parameters(), peak, weight_decay=0.01, fused=True)
-    size, recent, step, share = 16, 1.0, 0, 0.0
-    batches = school.batches(size)
-    while share < 1:
-        if share >= 0.5 and size == 16:
-            size, batches = 32, school.batches(32)
-        pictures, context = next(batches)
-        noisy, timestep, answer = diffuse(pictures, generator)
+    namer, average = Namer(unet, generator), Average(unet)
+    optimizer = torch.optim.AdamW([*unet.parameters(), *namer.parameters()], peak, weight_decay=0.01, fused=True)
+    batches, recent = school.batches(BATCH), 1.0
+    for step in range(1, steps + 1):
+        pictures, context, facts = next(batches)
+        timestep = (torch.rand(len(pictures), generator=generator) ** (1 / NOISIER) * TIMESTEPS).long()
+        noisy, timestep, answer = diffuse(scale(pictures), generator, timestep)
         loss = functional.mse_loss(unet(noisy, timestep.float(), context=context), answer)
-        optimizer.param_groups[0]["lr"] = rate(share, peak)
+        optimizer.param_groups[0]["lr"] = rate(step / steps, peak)
         optimizer.zero_grad()
-        loss.backward()
+        (loss + NAMED * namer(facts)).backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         average.update()
         recent += 0.02 * (loss.item() - recent)
-        step += 1
-        share = step / steps
         if step % 100 == 0:
-            print(f"step {step} loss {recent:.4f} {share:.0%} {time.time() - began:.0f} s", flush=True)
-        if step % 500 == 0 or share >= 1:
+            print(f"step {step} loss {recent:.4f} {time.time() - began:.0f} s", flush=True)
+        if step % 500 == 0 or step == steps:
             save_file({name: weight.half().contiguous() for name, weight in average.weights.items()}, out)
-    return {"steps": step, "seconds": round(time.time() - began)}
+    return {"steps": steps, "seconds": round(time.time() - began)}
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate")
