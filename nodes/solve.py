@@ -7,7 +7,7 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..erasepro_core import CHOICES, KINDS, Options, Report, Request, require_erased, solve_request, verify
-from ..erasepro_core.progress import Phase, Progress
+from ..erasepro_core.progress import Phase
 from .host import HostPath, Meter, fingerprints, with_erasure
 from .panel import report_panel
 from .sockets import ALIASES, CATEGORY, Concepts, Erasure, known
@@ -172,7 +172,7 @@ def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: 
     """Solves on a live model and measures the erasure on clones of it, which are not kept."""
     original, meter = HostPath(model, clip), Meter()
     solution = solve_request(request, options, original, meter)
-    meter(Progress(Phase.MEASURING, 1, 1))
+    meter.now(Phase.MEASURING)
     edited = HostPath(*with_erasure(model, clip, solution.updates, 1.0))
     report = verify(solution, original, edited, fingerprints(model, clip, solution.updates))
     require_erased(report)

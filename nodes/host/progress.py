@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from comfy_execution.utils import get_executing_context
 
-from ...erasepro_core.progress import Progress
+from ...erasepro_core.progress import Phase, Progress
 
 EVENT = "erasepro.progress"
 """What the page listens to (web/panel.js)."""
@@ -17,6 +19,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._bar = ProgressBar(1)
+        self._last = Progress(Phase.READING, 0, 1)
 
     def __call__(self, progress: Progress) -> None:
         """Shows the progress.
@@ -26,7 +29,12 @@ class Meter:
         """
         throw_exception_if_processing_interrupted()
         _tell_the_page(progress)
+        self._last = progress
         self._bar.update_absolute(progress.done, progress.total)
+
+    def now(self, phase: Phase) -> None:
+        """Shows another phase, and as many steps as before: the bar does not go back."""
+        self(replace(self._last, phase=phase, layer=""))
 
 
 def _tell_the_page(progress: Progress) -> None:

@@ -482,6 +482,8 @@ for (const [language, [title, kind, anchor, limits]] of Object.entries(LANGUAGES
         return [node.title, node.widgets.find((widget) => widget.name === "kind").label];
       });
       assert.deepEqual(said, [title, kind]);
+      await comfyui.clear(foreign);
+      await comfyui.addNodes(foreign, ["ErasePro_DefineConcepts"]);
       await comfyui.openHelp(foreign, "ErasePro_DefineConcepts");
       await foreign.getByRole("heading", { name: limits }).first().waitFor();
     } finally {

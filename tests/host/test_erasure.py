@@ -199,8 +199,10 @@ def test_a_compound_becomes_its_anchor_and_what_shares_its_words_stays(host, min
         assert shown(edited, [f"a {phrase}" for phrase in relatives]) == relatives
 
 
-def test_names_that_only_the_tokenizer_finds_equal_are_refused(path):
-    with pytest.raises(ConceptError, match="reads 'cafe\u0301' and 'caf\u00e9' as the same tokens"):
-        solve_request(parse_request("cafe\u0301 -> caf\u00e9", "object"), QUICK, path)
+def test_names_that_only_the_tokenizer_finds_equal_are_refused(host, words):
+    """This tokenizer does not read accents."""
+    path = host.HostPath(*words[:2])
+    with pytest.raises(ConceptError, match="reads 'cafe' and 'caf\u00e9' as the same tokens"):
+        solve_request(parse_request("cafe -> caf\u00e9", "object"), QUICK, path)
     with pytest.raises(ConceptError, match=r"reads .* of two concepts as the same tokens"):
-        solve_request(parse_request("cafe\u0301 -> square\ncaf\u00e9 -> star", "object"), QUICK, path)
+        solve_request(parse_request("cafe -> square\ncaf\u00e9 -> star", "object"), QUICK, path)

@@ -75,12 +75,12 @@ def failing_at(monkeypatch, owner: Any, name: str, call: int, error: Exception) 
 
 
 def test_a_stop_at_any_layer_leaves_nothing_behind(tiny, solve, good, monkeypatch):
-    node = packs.module("nodes.solve")
+    progress = packs.module("nodes.host.progress")
     before, stops, layer = state(tiny), 0, 0
     while True:
         layer += 5
         with monkeypatch.context() as patch:
-            failing_at(patch, node, "throw_exception_if_processing_interrupted", layer, StoppedError())
+            failing_at(patch, progress, "throw_exception_if_processing_interrupted", layer, StoppedError())
             try:
                 report = solve()
             except StoppedError:
