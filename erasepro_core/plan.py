@@ -53,6 +53,9 @@ class Plan:
     tokens: Mapping[str, Tokens]
     """By encoder, and by pooled vector."""
     pairs: tuple[PromptPair, ...]
+    """What is solved on: listed names first, forms of them behind."""
+    named: tuple[PromptPair, ...]
+    """Those of listed names."""
     few: frozenset[int]
     """Those of the pairs that start depths are tried with."""
     unseen: tuple[PromptPair, ...]
@@ -144,6 +147,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         row_of=row_of,
         tokens=tokens,
         pairs=tuple(pairs),
+        named=tuple(pairs[:named]),
         few=_few(pairs[:named]),
         unseen=tuple(unseen),
         groups=prompts.groups(),

@@ -69,7 +69,7 @@ def verify(
     return Report(
         solution=solution,
         residuals=residuals,
-        leak_training=leaks(plan.pairs),
+        leak_training=leaks(plan.named),
         leak_unseen=leaks(plan.unseen),
         leak_unlisted=_unlisted(solution, original, edited, weights),
         drift={name: fmean(moved.values()) for name, moved in drifts.items()},
