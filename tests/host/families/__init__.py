@@ -10,8 +10,9 @@ from erasepro_core import Options, neighbours, parse_request, prompts, spellings
 from erasepro_core.schedule import Schedule
 
 REQUEST = parse_request("circle -> square", "object", "star")
-ALL_DIRECTIONS = Options(templates=2, tolerance=1.0, own_tokens=False)
-"""Random features have no words that mean nearly the same, so no direction is too dear to be corrected."""
+ALL_DIRECTIONS = Options(templates=2, tolerance=1.0, own_tokens=False, forms=False)
+"""Random features have no words that mean nearly the same, so no direction is too dear to be corrected, and a plural
+would be one more name in layers that are narrow."""
 
 
 @contextmanager
