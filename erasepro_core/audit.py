@@ -147,13 +147,8 @@ def audit(
     probes = checked_probes(check.pair for check in checks)
     live = sketched([probe.pair for probe in probes], path)
     moved = _moved_anchors(probes, checks, live, threshold)
-    usual = _usual(checks)
     further = [p for p in further_probes(request, prompts) if (p.pair.concept, p.name) not in moved]
-    both = sketched([probe.pair for probe in further], path, emphasis=True)
-    findings = [
-        _finding(probe, finite(contrast(*found) / usual[probe.pair.concept, probe.name]))
-        for probe, found in zip(further, both, strict=True)
-    ]
+    findings = _by_usual(further, checks, path)
     remarks = tuple(
         f"{request.concepts[index].anchor!r}, the anchor of {name!r}, has another meaning in this model, as after "
         "another erasure. Only sentences that the erasure has a check for are measured."
@@ -167,12 +162,7 @@ def audit_prompt(request: Request, checks: Sequence[Check], path: TextPath, prom
 
     As in `audit`, the measure is the mean of the checks of the name.
     """
-    probes, usual = named_probes(request, prompt), _usual(checks)
-    both = sketched([probe.pair for probe in probes], path, emphasis=True)
-    return [
-        _finding(probe, finite(contrast(*found) / usual[probe.pair.concept, probe.name]))
-        for probe, found in zip(probes, both, strict=True)
-    ]
+    return _by_usual(named_probes(request, prompt), checks, path)
 
 
 def _moved_anchors(
@@ -224,6 +214,15 @@ def _by_checks(
 ) -> list[Finding]:
     return [
         _finding(probe, leak_against(check, *both)) for probe, check, both in zip(probes, checks, live, strict=True)
+    ]
+
+
+def _by_usual(probes: Sequence[Probe], checks: Sequence[Check], path: TextPath) -> list[Finding]:
+    """Each sentence, measured by the mean of the checks of its name."""
+    usual, both = _usual(checks), sketched([probe.pair for probe in probes], path, emphasis=True)
+    return [
+        _finding(probe, finite(contrast(*found) / usual[probe.pair.concept, probe.name]))
+        for probe, found in zip(probes, both, strict=True)
     ]
 
 

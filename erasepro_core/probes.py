@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .checks import SENTENCES
 from .concept import Concept, ConceptError, PromptPair, Request
@@ -34,10 +34,7 @@ def checked_probes(pairs: Iterable[PromptPair]) -> list[Probe]:
 
 def unseen_probes(request: Request) -> list[Probe]:
     """The first few unseen sentences of every name, as prompts with emphasis have them."""
-    return [
-        Probe(CHECKED, each.target, _pair(each.template, each.target, each.anchor, each.concept))
-        for each in request.unseen_pairs(SENTENCES)
-    ]
+    return [Probe(CHECKED, pair.target, _escaped(pair)) for pair in request.unseen_pairs(SENTENCES)]
 
 
 def further_probes(request: Request, prompts: Iterable[str]) -> list[Probe]:
@@ -47,7 +44,7 @@ def further_probes(request: Request, prompts: Iterable[str]) -> list[Probe]:
 
 def _variations(request: Request) -> list[Probe]:
     return [
-        Probe(group, name, _pair(template, name, concept.anchor, index))
+        Probe(group, name, _escaped(PromptPair(template, name, concept.anchor, index)))
         for index, concept in enumerate(request.concepts)
         for name in concept.names
         for group, templates in concept.kind.variations.items()
@@ -58,10 +55,10 @@ def _variations(request: Request) -> list[Probe]:
 def unlisted_probes(request: Request) -> list[Probe]:
     """The unseen sentences with forms of the names that people also write and nobody listed.
 
-    A model that does not know the anchor in the same form may read both as one: it says nothing of them.
+    A model that knows neither the form nor its anchor may read both as one unknown word. Such a sentence tells nothing.
     """
     pairs = request.form_pairs(lambda concept, name: request.unseen(concept, name)[:SENTENCES])
-    return [Probe(UNLISTED, name, _pair(each.template, each.target, each.anchor, each.concept)) for name, each in pairs]
+    return [Probe(UNLISTED, name, _escaped(pair)) for name, pair in pairs]
 
 
 def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
@@ -104,6 +101,6 @@ def _typed(prompt: str, concept: Concept) -> list[tuple[str, str, str]]:
     ]
 
 
-def _pair(template: str, target: str, anchor: str, concept: int) -> PromptPair:
-    """A pair for prompts in which brackets emphasise: those of the names are escaped."""
-    return PromptPair(template, escaped(target), escaped(anchor), concept)
+def _escaped(pair: PromptPair) -> PromptPair:
+    """The pair for prompts in which brackets emphasise: those of the names are escaped."""
+    return replace(pair, target=escaped(pair.target), anchor=escaped(pair.anchor))

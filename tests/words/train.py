@@ -172,8 +172,7 @@ def train(steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path |
     attention.optimized_attention = attention.attention_basic  # the others are many times slower backwards on a CPU
     generator = torch.Generator().manual_seed(seed)
     began = time.time()
-    school, model = School(seed), words.build_model()
-    unet = words.diffusion_model(model)
+    school, unet = School(seed), words.diffusion_model(words.build_model())
     scale: Any = words.FaintPixels().process_in
     print(f"{CAPTIONS} captions encoded in {time.time() - began:.0f} s", flush=True)
     initialise(unet, generator)
