@@ -72,11 +72,6 @@ class Concept:
         """The names, of several spellings of one name the first."""
         return list({key(name): name for name in reversed(self.names)}.values())[::-1]
 
-    @property
-    def every_name(self) -> list[str]:
-        """The names, and the forms of them that are not listed."""
-        return [*self.names, *(form for form, _ in unlisted_forms(self).values())]
-
     def unseen(self, name: str = "") -> tuple[str, ...]:
         """Sentences that are never solved on, in the language of a name."""
         held_out = self.sentences[HOLD_OUT - 1 :: HOLD_OUT] if self.only_own else ()
@@ -143,9 +138,23 @@ class Request:
         return [
             (name, PromptPair(template, form, anchor, index))
             for index, concept in enumerate(self.concepts)
-            for name, (form, anchor) in unlisted_forms(concept).items()
+            for name, (form, anchor) in self.forms(concept).items()
             for template in sentences(concept, name)
         ]
+
+    def forms(self, concept: Concept) -> dict[str, tuple[str, str]]:
+        """What `unlisted_forms` gives for a concept, but for forms that another line names or that are preserved."""
+        return {name: form for name, form in unlisted_forms(concept).items() if key(form[0]) not in self._keys}
+
+    @cached_property
+    def phrases(self) -> list[str]:
+        """All that is named: targets, anchors and preserves."""
+        named = [phrase for concept in self.concepts for phrase in (*concept.names, concept.anchor)]
+        return [*named, *self.preserves]
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(map(key, self.phrases))
 
     def unseen_pairs(self, sentences: int | None = None) -> list[PromptPair]:
         """Prompt pairs in sentences that are never solved on, all of them or the first few."""
@@ -184,7 +193,8 @@ class Request:
     @cached_property
     def any_target(self) -> Mentions:
         """Finds the targets, in any of their forms, in a text."""
-        return Mentions(name for concept in self.concepts for name in concept.every_name)
+        forms = (form for concept in self.concepts for form, _ in self.forms(concept).values())
+        return Mentions([*(name for concept in self.concepts for name in concept.names), *forms])
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""

@@ -67,19 +67,14 @@ def probed(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
 
 def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concept], path: TextPath) -> list[Neighbour]:
     targets = [name for concept in concepts for name in concept.names]
-    candidates = _candidates(kind, _phrases(request))
+    forms = [form for concept in request.concepts for form, _ in request.forms(concept).values()]
+    candidates = _candidates(kind, [*request.phrases, *forms])
     if not candidates:
         return []
     encoded = encode_prompts(path, [*targets, *candidates], padding=0)
     scores = torch.stack([_cosines(encoded, i, targets, candidates) for i in path.inputs]).mean(0).amax(0)
     near = [Neighbour(n, s, index) for n, s in zip(candidates, scores.tolist(), strict=True) if s < SYNONYM]
     return sorted(near, key=lambda each: -each.score)[:COUNT]
-
-
-def _phrases(request: Request) -> list[str]:
-    """All that a request names: none of it is a neighbour."""
-    named = [phrase for concept in request.concepts for phrase in (*concept.every_name, concept.anchor)]
-    return [*named, *request.preserves]
 
 
 def _candidates(kind: Kind, phrases: Sequence[str]) -> list[str]:

@@ -18,7 +18,6 @@ from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
 from .options import Options
 from .path import Rows, TextPath
-from .phrase import key
 from .prompts import Prompts, unique
 
 FEW = 8
@@ -157,17 +156,15 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
 
 
 def _of_forms(request: Request, count: int, long: bool) -> list[PromptPair]:
-    """Prompt pairs of the forms of common nouns, but for those that another line names.
+    """Prompt pairs of the forms of common nouns.
 
     The possessive of a proper name is measured only: it has the tokens of the name, and costs drift (decision 0054).
     """
-    named = {key(phrase) for concept in request.concepts for phrase in (*concept.names, concept.anchor)}
-    named.update(map(key, request.preserves))
 
     def sentences(concept: Concept, name: str) -> list[str]:
         return [] if concept.kind.proper_names else request.templates(concept, name, long)[:count]
 
-    return [pair for _, pair in request.form_pairs(sentences) if key(pair.target) not in named]
+    return [pair for _, pair in request.form_pairs(sentences)]
 
 
 def _few(pairs: Sequence[PromptPair]) -> frozenset[int]:

@@ -56,7 +56,7 @@ def solve_request(request: Request, options: Options, path: TextPath, tick: Tick
     plan = make_plan(request, options, path, neighbours)
     encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
-    swaps = own_tokens(request, path, plan.stays) if tables else Swaps({}, ())
+    swaps = own_tokens(request, path, plan.stays, options.forms) if tables else Swaps({}, ())
     weights = _stand_ins(path)
     rows = swaps.updates(path)
     found = _in_the_tables(path, plan, swaps, rows, weights, deepest(encoders), tick) if rows else None

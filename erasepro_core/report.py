@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .checks import Check
-from .concept import Request, unlisted_forms
+from .concept import Request
 from .plain import plain
 from .solution import Solution
 
@@ -79,7 +79,7 @@ class Report:
                 f"  leak {seen:.3f} in sentences solved on, {new:.3f} in unseen ones (1 all, 0 gone)",
             ]
             if form is not None:
-                forms = ", ".join(form for form, _ in unlisted_forms(concept).values())
+                forms = ", ".join(form for form, _ in solution.request.forms(concept).values())
                 lines.append(f"  leak {form:.3f} in forms of its names: {forms}")
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))

@@ -24,11 +24,10 @@ def spelled_out(request: Request, path: TextPath) -> Request:
     an erasure of one leaves the other. `name_(series)` and `name (series)` are other tokens to all of them. What is an
     anchor or is preserved is never added: `Apple -> apple` leaves `apple`.
     """
-    named = [phrase for concept in request.concepts for phrase in (*concept.names, concept.anchor)]
     forms = {name: spellings_of(name) for concept in request.concepts for name in concept.names}
-    every = list(dict.fromkeys([*named, *request.preserves, *(form for each in forms.values() for form in each)]))
+    every = list(dict.fromkeys([*request.phrases, *(form for each in forms.values() for form in each)]))
     ids = dict(zip(every, map(_ids, path.tokenize(every)), strict=True))
-    taken = {ids[phrase] for phrase in (*named, *request.preserves)}
+    taken = {ids[phrase] for phrase in request.phrases}
     concepts = []
     for concept in request.concepts:
         more: list[str] = []

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 
 from .align import TokenRow, common
-from .concept import Concept, Request, unlisted_forms
+from .concept import Concept, Request
 from .path import Features, Rows, TextPath
 from .update import RowUpdate
 
@@ -72,7 +72,7 @@ def _replaced(row: TokenRow, tokens: Mapping[int, int]) -> TokenRow:
     return replace(row, ids=tuple(tokens.get(token, token) for token in row.ids)) if tokens else row
 
 
-def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
+def own_tokens(request: Request, path: TextPath, stays: Iterable[str], forms: bool = True) -> Swaps:
     """The tokens that only targets use, among those that are a whole word.
 
     A piece of a word belongs to every word that has it, so it stays. So does a token that two concepts send to
@@ -82,6 +82,7 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
         request: what to erase.
         path: the model.
         stays: all that must not move.
+        forms: whether forms of the names that are not listed change too.
     """
     used: dict[str, set[int]] = {encoder.name: set() for encoder in path.encoders if encoder.table}
     for row in path.tokenize(list(stays)):
@@ -90,7 +91,7 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
     found: dict[str, dict[int, set[int]]] = {name: {} for name in used}
     said: dict[tuple[str, int], str] = {}
     for concept in request.concepts:
-        for name, anchor in _forms(concept):
+        for name, anchor in _said(concept, request, forms):
             for encoder, word, target, instead in _answers(path, name.split(), anchor.split()):
                 if encoder in used and target not in used[encoder] and target != instead:
                     found[encoder].setdefault(target, set()).add(instead)
@@ -101,12 +102,12 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str]) -> Swaps:
     return Swaps(clear, tuple(dict.fromkeys(word for (name, token), word in said.items() if token in clear[name])))
 
 
-def _forms(concept: Concept) -> Iterator[tuple[str, str]]:
+def _said(concept: Concept, request: Request, forms: bool) -> Iterator[tuple[str, str]]:
     """Each name and, where it is a common noun, its other number, with the anchor in the same form."""
     for name in concept.names:
         yield name, concept.anchor
-    if concept.anchor and not concept.kind.proper_names:
-        yield from unlisted_forms(concept).values()
+    if forms and concept.anchor and not concept.kind.proper_names:
+        yield from request.forms(concept).values()
 
 
 def _answers(path: TextPath, name: Sequence[str], anchor: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:

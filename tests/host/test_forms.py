@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from erasepro_core import Options, parse_request
+from erasepro_core import Options, parse_request, solve_request
 from erasepro_core.concept import unlisted_forms
 from erasepro_core.plan import make_plan
 from tests import pack
@@ -60,3 +60,18 @@ def test_a_form_that_is_preserved_stays(host, mini):
 def test_a_sentence_with_a_form_is_no_everyday_prompt():
     request = parse_request("cat -> dog", "object", "", "two cats on a roof\na boat")
     assert request.without_targets(request.everyday) == ["a boat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "preserve", "options", "words"),
+    [
+        ("circle -> square", "", {}, {"circle", "circles"}),
+        ("circle -> square", "", {"forms": False}, {"circle"}),
+        ("circle -> square", "circles", {}, {"circle"}),
+        ("circle -> square\nstar -> circles", "", {}, {"circle", "star", "stars"}),
+    ],
+)
+def test_the_table_changes_the_same_forms(host, mini, text, preserve, options, words):
+    request, path = mini_request(text, "object", preserve), host.HostPath(*mini[:2])
+    solution = solve_request(request, Options.named(templates=2, **options), path)
+    assert set(solution.own_words) == words
