@@ -65,7 +65,7 @@ def read_name(phrase: str) -> str:
     for found, says in _NOT_IN_NAMES:
         if match := found.search(phrase):
             raise MarkError(f"{clean(phrase)!r} is not plain words: {says.format(match[0].strip())}")
-    name, before = _plain(phrase), None
+    name, before = clean(_plain(phrase)), None
     while name != before:
         before = name
         name = said(name).rstrip(_TRAILING)

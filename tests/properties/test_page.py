@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from erasepro_core import ConceptError, parse_request
@@ -43,6 +43,7 @@ def page() -> Iterator[Callable[[str], tuple[Rows, str]]]:
 
 
 @given(TEXTS)
+@example("|- ->")
 def test_the_page_and_python_read_the_same_rows(page, text):
     rows, _ = page(text)
     for line, row in zip(split_lines(text), rows, strict=True):
