@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .align import PADDING_OFFSETS, content_positions, measured_positions
 from .capture import Columns
-from .concept import FIRST, Concept, ConceptError, PromptPair, Request
+from .concept import Concept, ConceptError, PromptPair, Request
 from .encoded import Prefixes, aligned, in_parts, matched
 from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
@@ -22,6 +22,8 @@ from .prompts import Prompts, unique
 
 FEW = 8
 """Sentences of a name that start depths are tried with; the start depth that is chosen is solved with all."""
+FORMS = 7
+"""One in so many sentences of a name is solved on with its form too: forms shall not cost the name itself its room."""
 PADDED = 4
 """The padding of every fourth everyday prompt is read; that of the others would say the same again."""
 
@@ -129,7 +131,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     pairs = request.pairs(count, long)
     named = len(pairs)
     if options.forms and method.forms:
-        pairs += _of_forms(request, min(count, FIRST), long)
+        pairs += _of_forms(request, max(1, count // FORMS), long)
     both, prefixes = matched(path, [*pairs, *request.unseen_pairs()])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
     prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, long)

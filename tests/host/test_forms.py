@@ -22,12 +22,20 @@ def solved_on(host, mini, request, **options) -> set[str]:
 
 def test_a_plural_goes_with_its_singular(words):
     """On an encoder that knows English; the mini model knows no plurals."""
+    solve, usual = pack.module("nodes.solve").solve_and_check, FEW | {"templates": 14}
     with_forms, without = (
-        pack.module("nodes.solve").solve_and_check(*words[:2], CATS, Options.named(**FEW, forms=forms)).leak_unlisted[0]
-        for forms in (True, False)
+        solve(*words[:2], CATS, Options.named(**usual, forms=forms)).leak_unlisted[0] for forms in (True, False)
     )
     assert without > 0.3
     assert with_forms < 0.5 * without
+
+
+def test_few_sentences_have_few_forms(host, mini):
+    """In narrow layers a form that stood in as many sentences as its name would cost the name its room."""
+    path, request = host.HostPath(*mini[:2]), mini_request("circle -> square", "object")
+    for count, forms in (4, 1), (14, 2), (28, 4):
+        plan = make_plan(request, Options.named(templates=count), path, ())
+        assert len(plan.pairs) - len(plan.named) == forms
 
 
 def test_the_form_becomes_the_anchor_in_the_same_form():
