@@ -139,6 +139,7 @@ class ConceptEditor {
     cell.dataset.column = name;
     cell.addEventListener("input", () => {
       row[name] = cell.value;
+      if (name === "anchor") delete row.open;
       this.#writeRows();
     });
     cell.addEventListener("keydown", (event) => this.#key(event, index, name));

@@ -25,7 +25,7 @@ export function said(line) {
   return trim(left.replace(LIST_MARK, "").replace(COMMENT, ""));
 }
 
-/** One line. Lines that say nothing (blank, comment) keep their text in `quiet`. */
+/** One line. Lines that say nothing (blank, comment) keep their text in `quiet`; `open` is an arrow with nothing behind. */
 export function readLine(line) {
   const content = said(line);
   if (!content) return { quiet: line };
@@ -34,7 +34,8 @@ export function readLine(line) {
     ? [content.slice(0, arrow.index), content.slice(arrow.index + arrow[0].length)]
     : [content, ""];
   const [target, ...aliases] = left.split(BARS).map(trim);
-  return { target, aliases: aliases.join(" | "), anchor: trim(anchor) };
+  const row = { target, aliases: aliases.join(" | "), anchor: trim(anchor) };
+  return arrow && !row.anchor ? { ...row, open: true } : row;
 }
 
 /** The line of a row, as it stands in the text. */
@@ -43,7 +44,7 @@ export function writeLine(row) {
   const aliases = row.aliases.split(BARS).map(trim).filter(Boolean);
   const names = [trim(row.target), ...aliases].join(" | ");
   const anchor = trim(row.anchor);
-  return anchor ? trim(`${names} ${ARROW} ${anchor}`) : names;
+  return anchor || row.open ? trim(`${names} ${ARROW} ${anchor}`) : names;
 }
 
 /** One row a line. */

@@ -21,6 +21,7 @@ test("rows and text stand for each other, comments and blank lines included", ()
 test("what is not understood is kept as it was typed", () => {
   assert.equal(writeLine(readLine("a -> b -> c")), "a -> b -> c");
   assert.equal(writeLine(readLine("-> b")), "-> b");
+  assert.equal(writeLine(readLine("a ->")), "a ->");
 });
 
 test("an empty anchor leaves the arrow out, which takes the kind's own anchor", () => {

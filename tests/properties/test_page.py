@@ -55,6 +55,7 @@ def test_the_page_and_python_read_the_same_rows(page, text):
 
 
 @given(TEXTS)
+@example("a\u2192\na\u2192B")
 def test_what_the_page_writes_is_the_request_that_was_typed(page, text):
     _, written = page(text)
     try:
