@@ -3,11 +3,10 @@
 import threading
 
 import pytest
-from PIL import Image, ImageFont
 
 from tests import pack
 from tests.host import graphs
-from tests.host.graphs import node
+from tests.host.graphs import cell, node
 
 PROMPTS = "a photo of a red circle\na photo of a blue moon"
 
@@ -33,23 +32,14 @@ def grid(server, compared):
     return server.image(file).convert("RGB"), [step for step in steps if step.node == "compare"]
 
 
-def first(sheet, row):
-    """The first picture of a row of the first prompt, shrunk to the mini model's 16 x 16 pixels."""
-    grid = pack.module("erasepro_core.grid")
-    font = ImageFont.load_default(13)
-    size = 16 * 10
-    x, y = round(font.getlength("before")) + 2 * grid.GAP, round(13 * 1.5) + grid.GAP + row * (size + grid.GAP)
-    return sheet.crop((x, y, x + size, y + size)).resize((16, 16), Image.Resampling.NEAREST).tobytes()
-
-
 def test_its_pictures_are_those_of_ksampler(server, compared, grid):
     sheet, _ = grid
     graph = graphs.with_picture(compared, "one", ["loader", 0], ["loader", 1])
     graph = graphs.with_picture(graph, "other", ["apply", 0], ["apply", 1])
     graph["other negative"]["inputs"]["clip"] = ["loader", 1]  # the grid's negative prompt goes through the original
     before, after = graphs.pictures(server, graph, "one", "other")  # seed 7, six steps, cfg 3
-    assert graphs.distance(first(sheet, 0), before) < 0.002
-    assert graphs.distance(first(sheet, 1), after) < 0.002
+    assert graphs.distance(cell(sheet, 0), before) < 0.002
+    assert graphs.distance(cell(sheet, 1), after) < 0.002
     assert graphs.distance(before, after) > 0.02
 
 

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from tests.host import demo
+from tests.host import demo, graphs
 from tests.host.workflow import WorkflowError, replace_loader, to_api
 from tests.pack import ROOT
 
 EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
-COMPARISONS = ["compare_methods", "erase_one_concept", "erase_style_with_preserves", "flux", "sdxl", "several_concepts"]
+STITCHED = ["erase_one_concept", "flux", "sdxl"]
 """They save one sheet: the original picture left, the erased one right. test_examples.py has the other examples."""
+GRIDS = ["compare_methods", "erase_style_with_preserves", "several_concepts"]
+"""They save what Compare Erasure draws."""
 
 DIRECTORIES = {
     "CheckpointLoaderSimple": "checkpoints",
@@ -192,18 +194,31 @@ def test_a_subgraph_is_the_nodes_inside_it():
     assert "3" not in graph
 
 
-@pytest.mark.parametrize("name", COMPARISONS)
+@pytest.mark.parametrize("name", STITCHED)
 def test_an_example_runs_on_the_mini_model_and_changes_the_picture(server, name):
+    (sheet,) = drawn(server, name)
+    before, after = sheet.crop((0, 0, 16, 16)), sheet.crop((sheet.width - 16, 0, sheet.width, 16))
+    assert before.tobytes() != after.tobytes()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_an_example_compares_before_and_after_in_a_grid(server, name):
+    sheets = drawn(server, name)
+    assert len(sheets) == (2 if name == "compare_methods" else 1)
+    for sheet in sheets:
+        assert graphs.distance(graphs.cell(sheet, 0), graphs.cell(sheet, 1)) > 0.02
+
+
+def drawn(server, name):
+    """What the Save Image nodes of an example get on the mini model."""
     example = ROOT / "example_workflows" / f"{name}.json"
     graph = demo.mini_example(server.object_info(), json.loads(example.read_text()))
     for node in graph.values():
         if node["class_type"] == "ErasePro_Solve":
             node["inputs"] |= {"templates": 4}  # fewer sentences than the file asks for: every example is solved here
-    result = server.queue(graph).checked()
-    (files,) = result.images.values()
-    sheet = server.image(files[0])
-    before, after = sheet.crop((0, 0, 16, 16)), sheet.crop((sheet.width - 16, 0, sheet.width, 16))
-    assert before.tobytes() != after.tobytes()
+    images = server.queue(graph).checked().images
+    saved = [id for id, node in graph.items() if node["class_type"] == "SaveImage"]
+    return [server.image(images[id][0]).convert("RGB") for id in saved]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -3,24 +3,56 @@
 import json
 import shutil
 import sys
+from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from tests.host.client import ApiGraph, Client
+from tests.host.cards import Row, card
+from tests.host.client import ApiGraph, Client, ClientError
 from tests.host.demo import Bar, mini_example
+from tests.host.graphs import with_picture
 from tests.host.server import comfyui
 from tests.host.workflow import with_file
 from tests.pack import ROOT
 
-SIZE = 480
-PICTURE = 16
-"""Width of what the mini model draws."""
 EXAMPLES = ROOT / "example_workflows"
-SIDES = 2 * PICTURE
-"""Width of a sheet with the original on the left and the erased picture on the right; a labelled grid is wider."""
 COPIES = ROOT / "web" / "docs" / "images"
 """The page serves help pages from web/ alone, so the pictures they show lie there as well."""
+PAIR = ("before", "after")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the card of one example says and shows: a row a prompt, a column a model, the original first."""
+
+    title: str
+    prompts: tuple[str, ...]
+    captions: tuple[str, ...] = ("",)
+    columns: tuple[str, ...] = PAIR
+    stopped: tuple[int, ...] = ()
+    """Columns that the guard of the example keeps from being drawn."""
+
+
+MOON = ("a red moon by Hokusai",)
+SCENES = {
+    "audit_and_guard": Scene(
+        "Check, then draw", ("a red heart by Hokusai",), ("else the run stops",), ("not erased", "erased"), (0,)
+    ),
+    "compare_methods": Scene(
+        "Compare methods", (*MOON, "a green heart by Hokusai"), ("", ""), ("before", "UCE", "ours")
+    ),
+    "erase_one_concept": Scene("Erase Hokusai", MOON, ("moon by Hokusai",)),
+    "erase_style_with_preserves": Scene(
+        "One goes, one stays", (*MOON, "a red moon by Mondrian"), ("Hokusai: gone", "Mondrian: stays")
+    ),
+    "flux": Scene("Flux: erase", ("a blue moon by Hokusai",), ("moon by Hokusai",)),
+    "one_node": Scene("Erase in one node", MOON, ("moon by Hokusai",)),
+    "save_and_load": Scene("Save and load", MOON, ("from a saved file",)),
+    "several_concepts": Scene(
+        "Three at once", ("a red heart by Hokusai", "a green circle"), ("heart by Hokusai", "circle")
+    ),
+}  # fmt: skip
 
 
 def main(names: list[str]) -> None:
@@ -28,16 +60,35 @@ def main(names: list[str]) -> None:
     with comfyui() as url:
         client = Client(url)
         info = client.object_info()
-        for name in names or sorted(path.stem for path in EXAMPLES.glob("*.json")):
-            result = client.queue(graph_of(client, info, name), Bar(name)).checked()
-            files = [file for files in result.images.values() for file in files]
+        for name in names or SCENES:
             picture = EXAMPLES / f"{name}.jpg"
-            sheets = [client.image(file) for file in files]
-            (fitted(sheets[0]) if sheets[0].width > SIDES else labelled(square(sheets), sheets[0].width)).save(
-                picture, quality=90
-            )
+            drawn(client, info, name).save(picture, quality=90)
             if (COPIES / picture.name).exists():
                 shutil.copyfile(picture, COPIES / picture.name)
+
+
+def drawn(client: Client, info: dict[str, Any], name: str) -> Image.Image:
+    """The card of an example, its pictures drawn by the nodes of the example itself."""
+    scene, graph = SCENES[name], graph_of(client, info, name)
+    rows = pictures(client, graph, scene, Bar(name))
+    if scene.stopped:
+        guarded(client, graph)
+    shown = [Row(row, caption, scene.stopped) for row, caption in zip(rows, scene.captions, strict=True)]
+    return card(scene.title, scene.columns, shown)
+
+
+def guarded(client: Client, graph: ApiGraph) -> None:
+    """Runs an example with nothing erased.
+
+    Raises:
+        ClientError: its guard lets that pass, so that a card with a cross would not be true.
+    """
+    bare = {id: {**node, "inputs": {**node["inputs"]}} for id, node in graph.items()}
+    for node in bare.values():
+        node["inputs"] |= {"strength": 0.0} if node["class_type"] == "ErasePro_Apply" else {}
+    error = client.queue(bare).error
+    if error is None or error.node_type != "ErasePro_Guard":
+        raise ClientError(f"The guard of the example does not stop a model with nothing erased; it says {error}.")
 
 
 def graph_of(client: Client, info: dict[str, Any], name: str) -> ApiGraph:
@@ -47,40 +98,22 @@ def graph_of(client: Client, info: dict[str, Any], name: str) -> ApiGraph:
         saved = client.queue(mini_example(info, workflow), Bar(f"{name}, first step")).checked()
         (file,) = (text.splitlines()[0] for text in saved.texts.values() if text.startswith("erasepro/"))
         workflow = with_file(workflow, file.removeprefix("erasepro/"))
-    return mini_example(info, workflow, batch=4)
+    return mini_example(info, workflow)
 
 
-def square(sheets: list[Image.Image]) -> Image.Image:
-    """As many of the sheets below each other as make a square, on white; single pictures in two columns."""
-    width, height = sheets[0].size
-    columns = 2 if width == PICTURE else 1
-    rows = round(columns * width / height)
-    whole = Image.new("RGB", (width * columns, height * rows), "white")
-    for index, sheet in enumerate(sheets[: columns * rows]):
-        whole.paste(sheet, (index % columns * width, index // columns * height))
-    return whole.resize((SIZE, SIZE), Image.Resampling.NEAREST)
-
-
-def labelled(picture: Image.Image, width: int) -> Image.Image:
-    """The thumbnail with what each side is, if it has two."""
-    if width != SIDES:
-        return picture
-    font = ImageFont.load_default(30)
-    draw = ImageDraw.Draw(picture)
-    for text, side in (("before", 0), ("after", SIZE // 2)):
-        box = draw.textbbox((side + 8, 4), text, font=font)
-        draw.rectangle((box[0] - 6, box[1] - 4, box[2] + 6, box[3] + 4), "white")
-        draw.text((side + 8, 4), text, "black", font)
-    return picture
-
-
-def fitted(sheet: Image.Image) -> Image.Image:
-    """A labelled grid as large as the thumbnail allows, on white."""
-    scale = SIZE / max(sheet.size)
-    small = sheet.convert("RGB").resize((round(sheet.width * scale), round(sheet.height * scale)))
-    whole = Image.new("RGB", (SIZE, SIZE), "white")
-    whole.paste(small, ((SIZE - small.width) // 2, (SIZE - small.height) // 2))
-    return whole
+def pictures(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[list[Image.Image]]:
+    """What the loader and the guard, or each Apply Erasure, of a graph draw for each prompt, in that order."""
+    (loader,) = (id for id, node in graph.items() if node["class_type"] == "MiniLoader")
+    last = [id for id, node in graph.items() if node["class_type"] == "ErasePro_Guard"]
+    sources = [loader, *(last or (id for id, node in graph.items() if node["class_type"] == "ErasePro_Apply"))]
+    shown = {"SaveImage", "PreviewImage", "ErasePro_Compare", "ErasePro_Audit", "ErasePro_Report"}
+    whole = {id: node for id, node in graph.items() if node["class_type"] not in shown}
+    places = [[f"{prompt} {source}" for source in sources] for prompt in scene.prompts]
+    for prompt, names in zip(scene.prompts, places, strict=True):
+        for source, place in zip(sources, names, strict=True):
+            whole = with_picture(whole, place, [source, 0], [source, 1], prompt, steps=20, loader=loader)
+    images = client.queue(whole, bar).checked().images
+    return [[client.image(images[place][0]) for place in names] for names in places]
 
 
 if __name__ == "__main__":
