@@ -15,6 +15,8 @@ from .phrase import key, language
 ARROW = "->"
 FIRST = 4
 """How many of the built-in sentences cover all registers."""
+BESIDE = 2
+"""In how many sentences of each other language a concept's English names are said, if others of its names are in it."""
 HOLD_OUT = 5
 """Of own sentences that replace the built-in ones, the fifth, tenth and so on are held out."""
 
@@ -58,14 +60,25 @@ class Concept:
             return [sentence for n, sentence in enumerate(self.sentences, start=1) if n % HOLD_OUT]
         first, rest = self.kind.templates[:FIRST], self.kind.templates[FIRST:]
         local = self._local(name)[0]
-        return [*self.sentences, *local, *first, *(self.kind.long_templates if long else ()), *rest]
+        # An English name inside a Chinese sentence is other tokens where a space is part of a word's.
+        beside = () if local else (s for own in self.said_in for s in self.kind.local[own][0][1 : 1 + BESIDE])
+        return [*self.sentences, *local, *first, *beside, *(self.kind.long_templates if long else ()), *rest]
 
     def _local(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Sentences in the language of a name, solved on and unseen; none where it is English or not read."""
+        """Sentences in the language of a name, solved on and unseen."""
+        return self.kind.local.get(self._language(name) or "", ((), ()))
+
+    def _language(self, name: str) -> str | None:
+        """The language beside English that a name is said in; None where it is English or not read."""
         own = language(name)
         if own == "zh" and language(*self.names, self.anchor) == "ja":
             own = "ja"  # Han letters alone could be either
-        return self.kind.local.get(own, ((), ())) if own in self.languages else ((), ())
+        return own if own in self.languages else None
+
+    @property
+    def said_in(self) -> tuple[str, ...]:
+        """The languages beside English that its names are said in."""
+        return tuple(filter(None, dict.fromkeys(map(self._language, self.names))))
 
     @property
     def said_once(self) -> list[str]:

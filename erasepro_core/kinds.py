@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .phrase import ends_latin, key
@@ -10,6 +10,8 @@ from .texts import lines, sections
 
 LANGUAGES = "zh", "ja", "th"
 """Languages beside English that there are sentences in."""
+NAMED = "zh", "ja"
+"""Those of them that there are names and everyday prompts in."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,20 @@ class Kind:
     """Further sentences of an audit, by what they vary."""
     local: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
     """Sentences in other languages, by language: those that are solved on, and unseen ones."""
+    local_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The same as `names` in other languages, by language."""
     proper_names: bool = False
     """Whether names are proper names, such as Van Gogh: their single words mean little."""
     keeps_words_of_anchor_only: bool = False
     """Whether, of the words of a name, only those survive that the anchor has too."""
+
+    def names_in(self, languages: Iterable[str]) -> tuple[str, ...]:
+        """The names that people know, those of other languages first.
+
+        Args:
+            languages: beside English.
+        """
+        return (*(name for language in languages for name in self.local_names.get(language, ())), *self.names)
 
     def unlisted_form(self, name: str) -> str:
         """A form of a name that people also write: the possessive of a proper name, else the other number.
@@ -68,7 +80,9 @@ def _kind(name: str, default_anchor: str, names: tuple[str, ...], **traits: bool
     sentences = sections(f"sentences/{name.replace(' ', '_')}")
     solved_on = sentences.pop("solved on"), sentences.pop("solved on, long prompts")
     unseen = sentences.pop("unseen")
-    return Kind(name, default_anchor, *solved_on, unseen, names, sentences, _local_sentences(name), **traits)
+    local_names = {language: lines(f"names/{language}/{name}") for language in NAMED} if names else {}
+    local = _local_sentences(name)
+    return Kind(name, default_anchor, *solved_on, unseen, names, sentences, local, local_names, **traits)
 
 
 def _local_sentences(name: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -44,8 +44,8 @@ class Neighbour:
 def find_neighbours(request: Request, path: TextPath) -> tuple[Neighbour, ...]:
     """The names nearest to the targets, for each kind of concept, the nearest first.
 
-    Candidates are the names that the kind knows. The score of a candidate is the cosine between its features and those
-    of a target, without what all candidates share.
+    Candidates are the names that the kind knows, in the language of the targets first. The score of a candidate is the
+    cosine between its features and those of a target, without what all candidates share.
     """
     by_kind = sorted(enumerate(request.concepts), key=lambda each: each[1].kind.name)
     found: list[Neighbour] = []
@@ -68,7 +68,8 @@ def probed(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
 def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concept], path: TextPath) -> list[Neighbour]:
     targets = [name for concept in concepts for name in concept.names]
     forms = [form for concept in request.concepts for form, _ in request.forms(concept).values()]
-    candidates = _candidates(kind, [*request.phrases, *forms])
+    languages = dict.fromkeys(language for concept in concepts for language in concept.said_in)
+    candidates = _candidates(kind, kind.names_in(languages), [*request.phrases, *forms])
     if not candidates:
         return []
     encoded = encode_prompts(path, [*targets, *candidates], padding=0)
@@ -77,15 +78,15 @@ def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concep
     return sorted(near, key=lambda each: -each.score)[:COUNT]
 
 
-def _candidates(kind: Kind, phrases: Sequence[str]) -> list[str]:
-    """Names of a kind that cannot mean a phrase: neither is a part of the other, nor do proper names end alike."""
+def _candidates(kind: Kind, names: Sequence[str], phrases: Sequence[str]) -> list[str]:
+    """Those of a kind's names that cannot mean a phrase: none is a part of the other, and no proper names end alike."""
     any_phrase, ends = Mentions(phrases), {key(phrase).split()[-1] for phrase in phrases if kind.proper_names}
 
     def may_mean_one(name: str) -> bool:
         part_of_one = map(Mentions([name]).within, phrases)
         return key(name).split()[-1] in ends or any_phrase.within(name) or any(part_of_one)
 
-    return [name for name in kind.names[:CANDIDATES] if not may_mean_one(name)]
+    return [name for name in names[:CANDIDATES] if not may_mean_one(name)]
 
 
 def _cosines(encoded: Encoded, text_input: TextInput, targets: Sequence[str], candidates: Sequence[str]) -> Tensor:

@@ -5,7 +5,10 @@ Every list is ordered so that a part of it from the front is as diverse as the w
 
 from __future__ import annotations
 
-from .texts import lines
+from collections.abc import Iterable
+
+from .kinds import NAMED
+from .texts import lines, sections
 
 FIT_PROMPTS = lines("everyday/fit")
 """Prompts whose features weigh the size of an update."""
@@ -13,3 +16,9 @@ LONG_PROMPTS = lines("everyday/long")
 """The same of 30 to 45 words, for text encoders that read long prompts."""
 PROBE_PROMPTS = lines("everyday/probes")
 """Prompts that are never solved on: drift is measured here."""
+_LOCAL = {language: sections(f"everyday/{language}") for language in NAMED}
+
+
+def local_prompts(languages: Iterable[str], part: str) -> tuple[str, ...]:
+    """Everyday prompts in other languages, for models that read them: `solved on` or `unseen`."""
+    return tuple(prompt for language in languages for prompt in _LOCAL.get(language, {}).get(part, ()))

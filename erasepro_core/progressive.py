@@ -22,7 +22,7 @@ from .plan import Plan, make_plan
 from .progress import Phase, Progress, Steps, Tick, ignore
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
-from .spellings import fitting, kept_with_targets, spelled_out, unread
+from .spellings import fitting, in_languages, kept_with_targets, spelled_out, unread
 from .table import DEPTH, SwappedPath, Swaps, own_tokens
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
@@ -50,7 +50,7 @@ def solve_request(request: Request, options: Options, path: TextPath, tick: Tick
     """
     began = time.perf_counter()
     remarks = unread(request, path)
-    neighbours = find_neighbours(request, path)
+    neighbours = find_neighbours(in_languages(request, path), path)
     request, shortened = fitting(spelled_out(request, path), path)
     remarks += [*shortened, *kept_with_targets(request, options.preserve)]
     plan = make_plan(request, options, path, neighbours)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, cycle
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
-from .concept import FIRST, PromptPair, Request, related_phrases
+from .concept import FIRST, Concept, PromptPair, Request, related_phrases
 from .neighbours import Neighbour, fitted, probed
-from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS
+from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
 
 class Prompts:
@@ -47,12 +48,13 @@ class Prompts:
         self.names = list(request.preserves)
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
         self.related = _stays(request, _in_sentences(related, many))
-        everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *request.everyday
-        near = _each_in_one(fitted(neighbours), [templates[:FIRST] for templates in known])
+        spoken = dict.fromkeys(language for concept in request.concepts for language in concept.said_in)
+        local = local_prompts(spoken, "solved on")
+        everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *local, *request.everyday
+        near = _each_in_one(request, fitted(neighbours), lambda c, name: request.templates(c, name)[:FIRST])
         self.fit = request.without_targets((*everyday, *near))
-        held_out = _each_in_one(probed(neighbours), [request.unseen(concept) for concept in request.concepts])
-        self.neighbours = _stays(request, held_out)
-        self.probes = request.without_targets(PROBE_PROMPTS)
+        self.neighbours = _stays(request, _each_in_one(request, probed(neighbours), request.unseen))
+        self.probes = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
 
     def all(self) -> list[str]:
         """Every prompt once, the empty one first."""
@@ -65,8 +67,8 @@ class Prompts:
 
     def stays(self) -> list[str]:
         """Every prompt and name that must not move."""
-        kinds = {concept.kind.name: concept.kind for concept in self._request.concepts}
-        named = self._request.without_targets(chain(*(kind.names for kind in kinds.values())))
+        known = (concept.kind.names_in(concept.said_in) for concept in self._request.concepts)
+        named = self._request.without_targets(dict.fromkeys(chain(*dict.fromkeys(known))))
         return unique([*(prompt for prompt in self.all() if prompt not in set(self.targets)), *named])
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
@@ -86,10 +88,17 @@ def _in_sentences(names: Iterable[str], templates: Sequence[str]) -> dict[str, s
     return {template.replace("{}", name): name for name in names for template in templates}
 
 
-def _each_in_one(neighbours: Sequence[Neighbour], templates: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Each neighbour in one sentence of its concept, in turn, by the sentence."""
-    turns = [cycle(of_concept) for of_concept in templates]
-    return {next(turns[each.concept]).replace("{}", each.name): each.name for each in neighbours}
+def _each_in_one(
+    request: Request, neighbours: Sequence[Neighbour], sentences: Callable[[Concept, str], Sequence[str]]
+) -> dict[str, str]:
+    """Each neighbour in one sentence of its concept and its language, in turn, by the sentence."""
+    turns: Counter[int] = Counter()
+    found: dict[str, str] = {}
+    for each in neighbours:
+        usable = sentences(request.concepts[each.concept], each.name)
+        found[usable[turns[each.concept] % len(usable)].replace("{}", each.name)] = each.name
+        turns[each.concept] += 1
+    return found
 
 
 def _stays(request: Request, prompts: Mapping[str, str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ def spelled_out(request: Request, path: TextPath) -> Request:
     an erasure of one leaves the other. `name_(series)` and `name (series)` are other tokens to all of them. What is an
     anchor or is preserved is never added: `Apple -> apple` leaves `apple`.
     """
+    request = in_languages(request, path)
     forms = {name: spellings_of(name) for concept in request.concepts for name in concept.names}
     every = list(dict.fromkeys([*request.phrases, *(form for each in forms.values() for form in each)]))
     ids = dict(zip(every, map(_ids, path.tokenize(every)), strict=True))
@@ -35,9 +36,15 @@ def spelled_out(request: Request, path: TextPath) -> Request:
             if ids[form] not in taken:
                 taken.add(ids[form])
                 more.append(form)
-        names = (*concept.names, *more)
-        concepts.append(replace(concept, names=names, languages=_languages(concept, path)))
+        concepts.append(replace(concept, names=(*concept.names, *more)))
     return replace(request, concepts=tuple(concepts))
+
+
+def in_languages(request: Request, path: TextPath) -> Request:
+    """The request with the languages that names of each concept are written in and the model reads."""
+    return replace(
+        request, concepts=tuple(replace(each, languages=_languages(each, path)) for each in request.concepts)
+    )
 
 
 UNKNOWN = "\U0010fffd"

@@ -1,5 +1,6 @@
 """The table of spellings and the tokenizers that the host ships: a prompt has the tokens of a form that is erased."""
 
+import io
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -7,10 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from sentencepiece import SentencePieceTrainer
 from transformers import PreTrainedTokenizerFast
 
 from erasepro_core import TokenRow, parse_request
 from erasepro_core.marks import escaped
+from erasepro_core.neutral import FIT_PROMPTS, local_prompts
 from erasepro_core.phrase import language
 from erasepro_core.spellings import spelled_out
 from tests.spellings.table import ROWS
@@ -24,6 +28,7 @@ TOKENIZERS = {
     "Llama": ("comfy.text_encoders.hunyuan_video", "HunyuanVideoTokenizer", "llama", READS_ALL),
     "Qwen": ("comfy.text_encoders.z_image", "ZImageTokenizer", "qwen3_4b", READS_ALL),
     "BERT": ("comfy.text_encoders.hydit", "HyditBertTokenizer", None, READS_ALL),
+    "mT5": ("comfy.text_encoders.hydit", "HyditTokenizer", "mt5xl", READS_ALL),
     "ByT5": ("comfy.text_encoders.hunyuan_image", "ByT5SmallTokenizer", None, READS_ALL),
 }
 """By kind: where its class is, what it calls its rows, and which languages beside English its encoders read."""
@@ -38,11 +43,31 @@ AROUND = ("{}", "a photo of {} in snow", "{}, smile", "1girl, {}, smile", "({}:1
 @cache
 def tokenizer(kind: str) -> Any:
     module, name, *_ = TOKENIZERS[kind]
-    made = getattr(import_module(module), name)()
+    made = getattr(import_module(module), name)(**({"tokenizer_data": pieces()} if kind == "mT5" else {}))
     if kind == "Llama":
         # transformers 5 takes the host's file for a tokenizer of another kind, and then drops spaces and Chinese.
         made.llama.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(host_file("llama_tokenizer/tokenizer.json")))
     return made
+
+
+@cache
+def pieces() -> dict[str, Any]:
+    """The file of sentence pieces that HunyuanDiT's mT5 reads from its checkpoint: a small real one of the prompts."""
+    written = io.BytesIO()
+    lines = [line for row in ROWS for line in (row["text"], *row.get("prompts", []), *row.get("read", []))]
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([*FIT_PROMPTS, *local_prompts(("zh", "ja"), "solved on"), *lines]),
+        model_writer=written,
+        vocab_size=3000,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        pad_id=0,
+        bos_id=-1,
+        eos_id=1,
+        unk_id=2,
+        minloglevel=2,
+    )
+    return {"mt5xl.spiece_model": torch.tensor(list(written.getvalue()), dtype=torch.uint8)}
 
 
 def host_file(name: str) -> Path:

@@ -7,9 +7,14 @@ import pytest
 import torch
 
 from erasepro_core import ConceptError, Options, parse_request
+from erasepro_core.align import content_positions
 from erasepro_core.audit import audit_against, negative_remarks
+from erasepro_core.encoded import encode_prompts
+from erasepro_core.kinds import NAMED
 from erasepro_core.methods import Preserve
+from erasepro_core.neutral import local_prompts
 from erasepro_core.probes import OWN
+from erasepro_core.progressive import solve_request
 from erasepro_core.spellings import fitting, spelled_out, unread
 from tests import pack
 from tests.host.families import every_layer, quick
@@ -106,6 +111,46 @@ def test_a_chinese_name_is_erased_and_measured_in_chinese_sentences(tiny):
     assert not [finding for finding in found.findings if "s" in finding.prompt and finding.prompt.endswith("猫s")]
     assert len(negative_remarks(found, "模糊，一只猫")) == 1
     assert negative_remarks(found, "模糊，一只狗") == ()
+
+
+@pytest.mark.parametrize(("text", "language"), [("猫 -> 狗", "zh"), ("ネコ -> イヌ", "ja")])
+def test_everyday_prompts_and_neighbours_of_its_language_stay_where_the_model_reads_it(tiny, text, language):
+    solution = solve_request(parse_request(text, "object"), TWO, path(tiny("z_image")))
+    (kind,) = (concept.kind for concept in solution.request.concepts)
+    assert solution.observed
+    plan, near = solution.observed[0], [each.name for each in solution.neighbours]
+    assert set(local_prompts([language], "solved on")) & set(plan.stays)
+    assert set(local_prompts([language], "unseen")) & set(plan.groups["neutral"])
+    assert set(near) <= set(kind.local_names[language])  # few are compared here, those of its language first
+    own = [template.partition("{}") for part in kind.local[language] for template in part]
+    assert all(any(p.startswith(a) and p.endswith(b) for a, _, b in own) for p in plan.groups["neighbours"])
+
+
+@pytest.mark.parametrize(("family", "text"), [("z_image", "cat -> dog"), (UNCASED, "猫 -> 狗")])
+def test_no_other_language_takes_part_where_no_name_is_in_it_or_the_model_does_not_read_it(tiny, family, text):
+    solution = solve_request(parse_request(text, "object"), TWO, path(tiny(family)))
+    assert solution.observed
+    prompts = [*solution.observed[0].stays, *(each.name for each in solution.neighbours)]
+    kind = solution.request.concepts[0].kind
+    others = {*local_prompts(NAMED, "solved on"), *local_prompts(NAMED, "unseen"), *kind.names_in(NAMED)}
+    assert not (others - {*kind.names, "狗"}) & set(prompts)
+
+
+def test_everyday_prompts_in_chinese_move_less_than_without_them(tiny, monkeypatch):
+    """On prompts that are in neither: held out, so that they tell what the others are good for."""
+    request, moved = parse_request("猫 | 小猫 -> 狗", "object"), []
+    held_out = local_prompts(["zh"], "unseen")
+    for names in (("zh", "ja"), ()):
+        if not names:
+            monkeypatch.setattr("erasepro_core.prompts.local_prompts", lambda languages, part: ())
+        _, after = solved(tiny("z_image"), request, replace(TWO, templates=6))
+        before = path(tiny("z_image"))
+        first, last = (encode_prompts(each, held_out, padding=0) for each in (before, after))
+        (text_input,) = before.inputs
+        places = [(prompt, content_positions(first.rows[prompt][text_input.source])) for prompt in held_out]
+        a, b = (each.at(text_input, places) for each in (first, last))
+        moved.append(float((b - a).norm() / a.norm()))
+    assert moved[0] < 0.9 * moved[1], moved
 
 
 def test_names_that_no_tokenizer_knows_the_letters_of_are_refused(tiny):

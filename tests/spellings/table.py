@@ -14,7 +14,8 @@ HEAD = """# What is read of what people type
 
 Every row is one text in one field, and a test: `tests/spellings/test_table.py` reads it in Python,
 `tests/host/test_spelling_tokens.py` compares it with the tokens that ComfyUI's own tokenizers make of prompts (CLIP,
-T5, Pile T5, Llama, Qwen, the BERT of HunyuanDiT, ByT5), and `tests/browser/ui.test.mjs` reads it in the page. The rows
+T5, Pile T5, Llama, Qwen, the BERT and the mT5 of HunyuanDiT, ByT5; mT5's pieces come with a checkpoint, here a small
+file of them), and `tests/browser/ui.test.mjs` reads it in the page. The rows
 stand in `tests/spellings/table.json`; `python -m tests.spellings.table` writes this page. Characters that cannot be
 seen are written as `\\\\u` and their number.
 
