@@ -2,7 +2,8 @@
 
 `python -m benchmarks.edited` draws the target with the original model, hands these pictures to img2img and inpainting
 in the original and in the erased model, and lets the classifier say what the results show. A table goes to the
-terminal and to build/bench/edited.json.
+terminal and to build/bench/edited.json. Of an inpainted picture it sees the half that is drawn anew, and its mirror
+image in place of the half that is kept: what is kept shows the target in any case.
 """
 
 import argparse
@@ -24,23 +25,26 @@ from tests.mini.erased import Subject, share  # noqa: E402
 from tests.mini.sample import encode, noise, sample  # noqa: E402
 from tests.mini.tasks import OBJECT, STYLE, Task  # noqa: E402
 
-DENOISE = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+DENOISE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0)
 SEED, STEPS, CFG = 9000, 10, 3.0
 HALF = torch.zeros(1, 16, 16)
 HALF[:, :, 8:] = 1
 """The right half is drawn anew."""
+NEITHER = "a nice photo , best quality"
 TASKS = {task.name: task for task in (OBJECT, STYLE)}
 WHOLE = torch.ones(1, 16, 16)
 
 
 def edit(subject: Subject, pictures: Tensor, prompts: list[str], denoise: float, mask: Tensor) -> Tensor:
-    """What sampling makes of some pictures `[N, 16, 16, 3]` with a prompt each, where the mask is 1."""
+    """What sampling makes of some pictures `[N, 16, 16, 3]` with a prompt each, where the mask is 1; HALF twice."""
     asked, refused = encode(subject.clip, prompts), encode(subject.clip, [""])
     done = comfy.sample.sample(
         subject.model, noise(len(prompts), SEED), STEPS, CFG, "euler", "normal", [[asked, {}]], [[refused, {}]],
         subject.vae.encode(pictures), denoise=denoise, noise_mask=mask, disable_pbar=True, seed=SEED,
     )  # fmt: skip
-    return subject.vae.decode(done)
+    drawn = subject.vae.decode(done)
+    half = drawn.shape[2] // 2
+    return torch.cat([drawn[:, :, half:].flip(2), drawn[:, :, half:]], 2) if mask is HALF else drawn
 
 
 def measure(task: Task, count: int) -> list[dict[str, Any]]:
@@ -50,13 +54,16 @@ def measure(task: Task, count: int) -> list[dict[str, Any]]:
     target, anchor, patterns = task.edits[0].names[0], task.edits[0].anchor, task.edits[0].patterns.explicit
     open_ = task.sentences(patterns, count)
     named, other = ([s.replace("{}", word) for s in open_] for word in (target, anchor))
+    neither = [NEITHER] * count
     source = sample(original.model, original.clip, original.vae, named, seed=SEED + count, steps=STEPS, cfg=CFG)
     answers = [task.edits[0].target_answer] * count
     rows: list[dict[str, Any]] = [{"way": "the pictures handed in", "original": share(source, answers)}]
     for way, prompts, mask in (
         ("img2img, prompt names the target", named, WHOLE),
         ("img2img, prompt names the anchor", other, WHOLE),
+        ("img2img, prompt names neither", neither, WHOLE),
         ("inpainting of one half, prompt names the target", named, HALF),
+        ("inpainting of one half, prompt names neither", neither, HALF),
     ):
         for denoise in DENOISE:
             sides = {"original": original, "erased": erased}
@@ -80,7 +87,7 @@ def table(task: str, rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """One object and one style."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=50, help="pictures a cell")
+    parser.add_argument("--count", type=int, default=100, help="pictures a cell")
     parser.add_argument("--task", action="append", choices=TASKS, help="only these")
     asked, figures = parser.parse_args(), {}
     with torch.inference_mode():

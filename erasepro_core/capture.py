@@ -80,15 +80,22 @@ def captured(layers: Iterable[CapturedLayer], on_layer: OnLayer) -> Iterator[Non
 
 
 @contextmanager
-def hooked(outputs: Mapping[nn.Module, OnOutput], inputs: Mapping[nn.Module, OnInput]) -> Iterator[None]:
+def hooked(
+    outputs: Mapping[nn.Module, OnOutput], inputs: Mapping[nn.Module, OnInput], *, first: bool = False
+) -> Iterator[None]:
     """Hooks for the time of the block; gone afterwards, whatever happens in it.
 
     Modules are shared with every other user of the model, so the block must hold this pass and nothing else.
+
+    Args:
+        outputs: called with a module's input and output.
+        inputs: called with a module's input.
+        first: whether the hooks on outputs run before those that are there already, which see what these return.
     """
     handles = []
     try:
         for module, on_output in outputs.items():
-            handles.append(module.register_forward_hook(_output_hook(on_output)))
+            handles.append(module.register_forward_hook(_output_hook(on_output), prepend=first))
         for module, on_input in inputs.items():
             handles.append(module.register_forward_pre_hook(_input_hook(on_input)))
         yield
@@ -98,13 +105,18 @@ def hooked(outputs: Mapping[nn.Module, OnOutput], inputs: Mapping[nn.Module, OnI
 
 
 @contextmanager
-def edited(updates: Mapping[nn.Module, Callable[[Tensor], Tensor]]) -> Iterator[None]:
-    """Adds updates to the outputs of layers for the time of the block: what patches would do, but for their cast."""
+def edited(updates: Mapping[nn.Module, Callable[[Tensor], Tensor]], *, first: bool = False) -> Iterator[None]:
+    """Adds updates to the outputs of layers for the time of the block: what patches would do, but for their cast.
+
+    Args:
+        updates: by layer.
+        first: whether hooks that are there already see the outputs with them.
+    """
 
     def adding(update: Callable[[Tensor], Tensor]) -> OnOutput:
         return lambda features, output: output + update(features)
 
-    with hooked({module: adding(update) for module, update in updates.items()}, {}):
+    with hooked({module: adding(update) for module, update in updates.items()}, {}, first=first):
         yield
 
 

