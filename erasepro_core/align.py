@@ -23,6 +23,10 @@ class TokenRow:
     weights: tuple[float, ...] = ()
     """Emphasis of each token, 1 without any. Alignment does not use it."""
 
+    def read(self, padding: int | None) -> int:
+        """How many tokens from the first on are read, with so many padding tokens behind the end, or None for all."""
+        return len(self.ids) if padding is None else min(len(self.ids), self.end + self.tail + padding)
+
 
 POOLED_ROW = TokenRow((0,), 0, 0)
 """The one vector that stands for a whole prompt, as a row that is nothing but an end token."""

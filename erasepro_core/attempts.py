@@ -129,7 +129,7 @@ class Attempts:
         rows = [plan.row_of[p] for p in unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))]
         work = _Pass(self, plan.places(rows), few, {layer.name: layer for layer in layers})
         with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
-            features = path.encode([plan.rows[row] for row in rows], plan.read(rows))
+            features = path.encode([plan.rows[row] for row in rows], [plan.padding[row] for row in rows])
         contexts = [work.context(features, group) for group in self.groups]
         return Attempt(start, table, work.updates, list(work.records.values()), contexts)
 

@@ -55,6 +55,9 @@ class Encoded:
 
 PART = 2048
 """Tokens that are encoded at a time, so that the memory for it does not grow with the number of prompts."""
+SPARE = 128
+"""Tokens that nobody reads, encoded because rows of one part have one length: more would cost as much as another pass,
+which reads every weight of the encoder."""
 
 
 def encode_prompts(
@@ -77,7 +80,7 @@ def encode_prompts(
     rows = path.tokenize(prompts, emphasis)
     features: dict[str, Mapping[str, Tensor]] = {}
     for part in in_parts(rows, [padding] * len(rows)):
-        found = path.encode([rows[row] for row in part], padding)
+        found = path.encode([rows[row] for row in part], [padding] * len(part))
         features |= {prompts[row]: {n: each[i] for n, each in found.items()} for i, row in enumerate(part)}
         tick()
     return by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
@@ -89,7 +92,7 @@ def by_prompt(path: TextPath, rows: Mapping[str, Rows], features: Mapping[str, M
 
 
 def in_parts(rows: Sequence[Rows], padding: Sequence[int | None]) -> list[list[int]]:
-    """Which rows to encode together: those of like length, `PART` tokens at a time.
+    """Which rows to encode together: those of like length, at most `PART` tokens and `SPARE` of them for nothing.
 
     Args:
         rows: all rows.
@@ -97,14 +100,17 @@ def in_parts(rows: Sequence[Rows], padding: Sequence[int | None]) -> list[list[i
     """
 
     def length(index: int) -> int:
-        read = padding[index]
-        return max(len(r.ids) if read is None else min(len(r.ids), r.end + r.tail + read) for r in rows[index].values())
+        return max(row.read(padding[index]) for row in rows[index].values())
 
     parts: list[list[int]] = []
+    used = 0
     for index in sorted(range(len(rows)), key=length):
-        if not parts or (len(parts[-1]) + 1) * length(index) > PART:
+        tokens = (len(parts[-1]) + 1) * length(index) if parts else 0
+        if not parts or tokens > PART or tokens - used - length(index) > SPARE:
             parts.append([])
+            used = 0
         parts[-1].append(index)
+        used += length(index)
     return parts
 
 

@@ -76,7 +76,7 @@ def observe(
     for rows in parts:
         part = _Part(plan, rows)
         with captured([part.listening(path, layer) for layer in layers], on_layer):
-            read = path.encode([plan.rows[row] for row in rows], plan.read(rows))
+            read = path.encode([plan.rows[row] for row in rows], [plan.padding[row] for row in rows])
         for text_input in path.inputs:
             tokens = plan.tokens[text_input.source]
             given.add_pair(text_input.name, part, tokens, take(read[text_input.name], part.aligned(tokens)))

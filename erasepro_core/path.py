@@ -33,7 +33,7 @@ class TextPath(Protocol):
         """
         ...
 
-    def encode(self, rows: Sequence[Rows], padding: int | None = None) -> Features:
+    def encode(self, rows: Sequence[Rows], padding: Sequence[int | None] | None = None) -> Features:
         """Features as the diffusion model gets them, all rows in one forward pass of each encoder.
 
         The last `d` are as many as the input's layers read. What stands behind the end of a row, and behind the padding
@@ -41,8 +41,8 @@ class TextPath(Protocol):
 
         Args:
             rows: the prompts.
-            padding: how many padding tokens behind the end are read; None for all. Where padding changes nothing before
-                it, the rest is not computed.
+            padding: how many padding tokens behind its end are read of each row; None for all. Where padding changes
+                nothing before it, what no row needs is not computed.
         """
         ...
 

@@ -104,11 +104,6 @@ class Plan:
         found[list(rows)] = torch.arange(len(rows))
         return found
 
-    def read(self, rows: Iterable[int]) -> int | None:
-        """How many padding tokens are read of some rows; None for all."""
-        wanted = [self.padding[row] for row in rows]
-        return None if None in wanted else max(number for number in wanted if number is not None)
-
     def concept(self, source: str) -> Tensor:
         """Which concept each target token of an encoder belongs to, `[n]`."""
         return torch.tensor([pair.concept for pair in self.pairs])[self.tokens[source].pair]

@@ -60,7 +60,7 @@ class SwappedPath:
         self.tokenize, self.module, self.conditioned = path.tokenize, path.module, path.conditioned
         self.embeddings, self.table_height = path.embeddings, path.table_height
 
-    def encode(self, rows: Sequence[Rows], padding: int | None = None) -> Features:
+    def encode(self, rows: Sequence[Rows], padding: Sequence[int | None] | None = None) -> Features:
         """See `TextPath.encode`."""
         return self._path.encode([self._swapped(row) for row in rows], padding)
 

@@ -58,7 +58,7 @@ class HostPath:
     def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
         return [self._tokenizer.rows(prompt, emphasis) for prompt in prompts]
 
-    def encode(self, rows: Sequence[Rows], padding: int | None = None) -> Features:
+    def encode(self, rows: Sequence[Rows], padding: Sequence[int | None] | None = None) -> Features:
         outputs: dict[str, Tensor] = {}
 
         def on_output(encoder: Encoder, _: object, output: Any) -> None:
@@ -75,8 +75,9 @@ class HostPath:
                 tokens[encoder.tokens] = padded(encoder_rows, module)
                 if len({len(row.ids) for row in encoder_rows}) > 1:
                     stack.enter_context(_padding_masked(module))
-                if padding is not None and encoder.causal and encoder.absolute:
-                    length = max(row.end + row.tail for row in encoder_rows) + padding
+                if encoder.causal and encoder.absolute:
+                    read = padding or [None] * len(rows)
+                    length = max(row.read(behind) for row, behind in zip(encoder_rows, read, strict=True))
                     stack.enter_context(_cut_to(module, length))
             hooks = {self.module(encoder.name): partial(on_output, encoder) for encoder in self.encoders}
             stack.enter_context(hooked(hooks, {}))
