@@ -3,7 +3,7 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-size bench-words train-mini train-words locales thumbnails ui setup browser clean
+.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-speed bench-words train-mini train-words locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
@@ -35,9 +35,8 @@ bench-quality: setup # the full table, 100 images a cell, in build/bench
 bench-words: setup # erasures behind a pretrained text encoder, in build/bench; QUICK=1 takes minutes
 	$(run) -m benchmarks.words
 
-bench-size: setup # time and peak memory at the real shapes of SD1.5 and SDXL, random weights; SDXL needs 14 GB
-	$(run) -m benchmarks.real_size sd1
-	$(run) -m benchmarks.real_size sdxl
+bench-speed: setup # time and memory at real shapes, on CUDA where torch has it; QUICK=1 takes minutes; BASE=<commit>
+	$(run) -m benchmarks.speed
 
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train

@@ -16,10 +16,11 @@ from erasepro_core.files import pack as packed
 from erasepro_core.files import unpack
 from tests import pack
 
-from .real_size import REQUEST, model_of
+from .shapes import model_of
+from .timed import request_of
 
 REQUESTS = {
-    "style, one name": REQUEST,
+    "style, one name": request_of(1),
     "object, three names": parse_request("cat | kitten | feline -> dog", "object", "horse\nbird\nfox"),
 }
 

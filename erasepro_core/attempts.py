@@ -1,40 +1,28 @@
-"""Start depths, solved one after the other: a forward pass each, in which layers are solved as their inputs arrive."""
+"""A start depth, solved: one forward pass, in which layers are solved as their inputs arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .capture import CapturedLayer, Columns, captured, edited, take
-from .concept import PromptPair
-from .encoded import Encoded, Prefixes, encode_prompts
+from .capture import CapturedLayer, Columns, captured, take
+from .encoded import Encoded
 from .families import Encoder, TextInput
-from .measure import Weights, drift, leak
 from .methods import Solver
 from .options import Options
 from .original import Original
 from .path import Features, TextPath
 from .plan import Plan, unique
 from .progress import Phase, Steps
-from .schedule import ScheduledLayer, deepest, layers_from
-from .solution import LayerRecord, Side, Trial
+from .schedule import ScheduledLayer, layers_from
+from .solution import LayerRecord, Side
 from .solve import RightFactor, summed
 from .stays import wide
 from .table import SwappedPath, Swaps
 from .update import LowRankUpdate
-
-TRIED = 20
-"""A start depth is judged by at most so many unseen prompts, and by so many of each group that must not move."""
-
-ENOUGH = 0.01
-"""A start that leaves and moves less than this is taken, and no other tried."""
-PATIENCE = 2
-"""After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
 
 
 @dataclass(frozen=True)
@@ -77,40 +65,13 @@ class Attempts:
     groups: Sequence[Sequence[TextInput]]
     """The inputs whose layers may change, those with the same layers together."""
     original: Original
-    weights: Weights
-    """One for all that read an input."""
     step: Steps
     swaps: Swaps
     """Tokens whose rows may change in the tables."""
+    swapped: Encoded | None
+    """Features of some prompts with the tables changed and nothing else."""
     solvers: dict[str, Solver] = field(default_factory=dict)
     """By what reads the features that must not move; prepared once for all start depths."""
-
-    def best_of(self, starts: Sequence[int]) -> tuple[Attempt, Trial, tuple[Trial, ...]]:
-        """Tries the start depths on few sentences, and solves from the best of them on all.
-
-        From a start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than
-        the best so far no more are tried, but for leaving the text encoders alone, which costs next to nothing.
-        """
-        few = len(starts) > 1 and len(self.plan.few) < len(self.plan.pairs)
-        tried: list[tuple[Trial, Attempt]] = []
-        if self.swaps:  # where the tables do all of it, nothing is left to do behind them
-            alone = deepest(self.encoders)
-            self._try([alone, *(start for start in starts if start != alone)], tried, table=True, few=few)
-        if not tried or _best(tried)[0].score > ENOUGH:
-            self._try(starts, tried, table=False, few=few)
-        trial, best = _best(tried)
-        again = self.attempt(best.start, table=best.table) if few else best
-        return again, trial, tuple(trial for trial, _ in tried)
-
-    def _try(self, starts: Sequence[int], tried: list[tuple[Trial, Attempt]], *, table: bool, few: bool) -> None:
-        """Adds a trial of each start depth, as long as there is something to gain."""
-        worse = 0
-        for start in starts:
-            enough = tried and _best(tried)[0].score <= ENOUGH
-            if not enough and (worse < PATIENCE or not layers_from(self.encoders, start)):
-                attempt = self.attempt(start, table=table, few=few)
-                tried.append((self._trial(attempt), attempt))
-                worse = 0 if tried[-1] is _best(tried) else worse + 1
 
     def path_of(self, table: bool) -> TextPath:
         """The model, with its tables as they will be or as they are."""
@@ -124,14 +85,22 @@ class Attempts:
             table: whether the tables change before.
             few: whether on the first sentences of every name alone.
         """
-        path = self.path_of(table)
         plan, layers = self.plan, layers_from(self.encoders, start)
-        rows = [plan.row_of[p] for p in unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))]
+        prompts = unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))
+        rows, known = [plan.row_of[prompt] for prompt in prompts], self.known(table)
         work = _Pass(self, plan.places(rows), few, {layer.name: layer for layer in layers})
-        with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
-            features = path.encode([plan.rows[row] for row in rows], [plan.padding[row] for row in rows])
+        if not layers and known.has(prompts):
+            features = known.together(prompts)
+        else:
+            with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
+                read = [plan.rows[row] for row in rows], [plan.padding[row] for row in rows]
+                features = self.path_of(table).encode(*read)
         contexts = [work.context(features, group) for group in self.groups]
         return Attempt(start, table, work.updates, list(work.records.values()), contexts)
+
+    def known(self, table: bool) -> Encoded:
+        """What was encoded before any layer changed, with the tables as they will be or as they are."""
+        return self.swapped if table and self.swapped else self.original.encoded
 
     def solver(self, names: Sequence[str], like: Tensor) -> Solver:
         """The solver for layers that read these inputs or share this layer's, prepared when it is first asked for."""
@@ -142,58 +111,6 @@ class Attempts:
             how = {"weight": self.options.preserve_strength, "tolerance": self.options.tolerance}
             self.solvers[key] = self.options.method.solver(stays, like=like, **how)
         return self.solvers[key]
-
-    def _trial(self, attempt: Attempt) -> Trial:
-        sample = Sample.of(self.plan)
-        with edited({self.path.module(name): update for name, update in attempt.updates.items()}):
-            after = encode_prompts(self.path_of(attempt.table), sample.prompts)
-        after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
-        return sample.trial(attempt.start, self.original.encoded, after, self.weights, table=attempt.table)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Some of the prompts that leak and drift are measured on, to judge a start by."""
-
-    unseen: list[PromptPair]
-    seen: list[PromptPair]
-    groups: list[list[str]]
-    """Of prompts that must not move."""
-    prefixes: Prefixes
-
-    @classmethod
-    def of(cls, plan: Plan) -> Sample:
-        """At most `TRIED` of each."""
-        groups = [_some(list(group)) for group in plan.groups.values()]
-        return cls(_some(plan.unseen), _some(plan.few_pairs), groups, plan.prefixes)
-
-    @property
-    def prompts(self) -> list[str]:
-        """All that an edited model must encode."""
-        return [*(pair.target_prompt for pair in (*self.unseen, *self.seen)), *chain(*self.groups)]
-
-    def trial(self, start: int, before: Encoded, after: Encoded, weights: Weights, *, table: bool) -> Trial:
-        """Leak and drift of a start.
-
-        Args:
-            start: the start depth.
-            before, after: the prompts in the original model and in the edited one.
-            weights: one for all that read an input.
-            table: whether the tables change.
-        """
-        pairs = self.unseen, self.seen
-        left = max(float(leak(each, before, after, weights, self.prefixes).mean()) for each in pairs)
-        moved = max(float(drift(group, before, after, weights).mean()) for group in self.groups)
-        return Trial(start, left, moved, table)
-
-
-def _best(tried: Sequence[tuple[Trial, Attempt]]) -> tuple[Trial, Attempt]:
-    return min(tried, key=lambda each: each[0].score)
-
-
-def _some(prompts: Sequence[Any]) -> list[Any]:
-    """At most `TRIED` of them, evenly spread."""
-    return [prompts[n * len(prompts) // TRIED] for n in range(TRIED)] if len(prompts) > TRIED else list(prompts)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .align import Alignment
 from .concept import PromptPair, Request
-from .encoded import encode_prompts, matched
+from .encoded import Encoded, encode_prompts, matched
 from .path import TextPath
 from .sketch import sketches
 
@@ -38,29 +38,38 @@ class Check:
         return contrast(self.target, self.anchor)
 
 
-def make_checks(request: Request, path: TextPath) -> tuple[Check, ...]:
+def make_checks(request: Request, path: TextPath, known: Encoded | None = None) -> tuple[Check, ...]:
     """Keeps where every name of a request stands, in a model from which nothing is erased yet.
+
+    Args:
+        request: what is erased.
+        path: the model.
+        known: what was encoded in it before.
 
     Raises:
         ValueError: a sentence does not fit into one chunk.
     """
-    return checks_of(request.unseen_pairs(SENTENCES), path)
+    return checks_of(request.unseen_pairs(SENTENCES), path, known=known)
 
 
-def checks_of(pairs: Sequence[PromptPair], path: TextPath, emphasis: bool = False) -> tuple[Check, ...]:
+def checks_of(
+    pairs: Sequence[PromptPair], path: TextPath, emphasis: bool = False, known: Encoded | None = None
+) -> tuple[Check, ...]:
     """A check for each of some prompt pairs."""
-    found = sketched(pairs, path, emphasis)
+    found = sketched(pairs, path, emphasis, known)
     return tuple(Check(pair, *both) for pair, both in zip(pairs, found, strict=True))
 
 
 @torch.no_grad()
-def sketched(pairs: Sequence[PromptPair], path: TextPath, emphasis: bool = False) -> list[tuple[Tensor, Tensor]]:
+def sketched(
+    pairs: Sequence[PromptPair], path: TextPath, emphasis: bool = False, known: Encoded | None = None
+) -> list[tuple[Tensor, Tensor]]:
     """Sketches at a few aligned tokens of both sentences of each pair, in a live model."""
     if not pairs:
         return []
     shifted, prefixes = matched(path, pairs, emphasis)
     prompts = [prompt for pair in shifted for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    encoded = encode_prompts(path, prompts, emphasis)
+    encoded = encode_prompts(path, prompts, emphasis, known=known)
     weights, both = sketches(path), []
     for pair in shifted:
         targets, anchors = [], []

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .align import PADDING_OFFSETS, Alignment, align, words_before
 from .concept import PromptPair
 from .families import Encoder, TextInput
-from .path import Rows, TextPath
+from .path import Features, Rows, TextPath
 
 Prefixes = Mapping[str, Rows]
 """What stands before a concept, by its text."""
@@ -42,6 +42,26 @@ class Encoded:
         found = {p: {name: one(name, each) for name, each in inputs.items()} for p, inputs in self.features.items()}
         return replace(self, features=found)
 
+    def has(self, prompts: Iterable[str]) -> bool:
+        """Whether all of some prompts are among these."""
+        return all(prompt in self.features for prompt in prompts)
+
+    def joined(self, other: Encoded) -> Encoded:
+        """These and others of the same model."""
+        return replace(self, rows={**self.rows, **other.rows}, features={**self.features, **other.features})
+
+    def only(self, prompts: Iterable[str]) -> Encoded:
+        """The same of some of the prompts."""
+        kept = dict.fromkeys(prompts)
+        return replace(self, rows={p: self.rows[p] for p in kept}, features={p: self.features[p] for p in kept})
+
+    def together(self, prompts: Sequence[str]) -> Features:
+        """Features of some prompts as one batch, `[prompts, tokens, d]` by input; zeros behind shorter ones."""
+        return {
+            i.name: nn.utils.rnn.pad_sequence([self.features[prompt][i.name] for prompt in prompts], batch_first=True)
+            for i in self.inputs
+        }
+
     def aligned(self, pair: PromptPair, prefixes: Prefixes, text_input: TextInput) -> Alignment:
         """The alignment of a matched pair in the tokens that an input reads."""
         source = text_input.source
@@ -66,6 +86,7 @@ def encode_prompts(
     emphasis: bool = False,
     padding: int | None = PADDING_OFFSETS[-1],
     tick: Callable[[], None] = lambda: None,
+    known: Encoded | None = None,
 ) -> Encoded:
     """Encodes prompts in a live model.
 
@@ -75,15 +96,18 @@ def encode_prompts(
         emphasis: see `TextPath.tokenize`.
         padding: how many padding tokens behind each end are read; None for all, by default as many as are measured.
         tick: called after every part; what it raises ends the work.
+        known: what was encoded before in the same model, with as much padding: only the rest is encoded.
     """
-    prompts = list(dict.fromkeys(prompts))
+    wanted = list(dict.fromkeys(prompts))
+    prompts = wanted if known is None else [prompt for prompt in wanted if prompt not in known.features]
     rows = path.tokenize(prompts, emphasis)
     features: dict[str, Mapping[str, Tensor]] = {}
     for part in in_parts(rows, [padding] * len(rows)):
         found = path.encode([rows[row] for row in part], [padding] * len(part))
         features |= {prompts[row]: {n: each[i] for n, each in found.items()} for i, row in enumerate(part)}
         tick()
-    return by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
+    found = by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
+    return found if known is None else found.joined(known).only(wanted)
 
 
 def by_prompt(path: TextPath, rows: Mapping[str, Rows], features: Mapping[str, Mapping[str, Tensor]]) -> Encoded:

@@ -90,12 +90,13 @@ def _before(first: str) -> str:
 
     `cat` is no part of `bobcat`, but stands right behind a Chinese word.
     """
-    return rf"(?<![^\W{UNSPACED}_])" if re.match(rf"[^\W{UNSPACED}]", first) else ""
+    return rf"(?-i:(?<![^\W{UNSPACED}_]))" if re.match(rf"[^\W{UNSPACED}]", first) else ""
 
 
 def _behind(last: str) -> str:
     """What may not follow a name: an accent of its last letter; after a script with spaces, another letter of such."""
-    accents = f"(?![{_MARKS}])" if last else ""
+    # None of these letters has a case, and to look for one takes most of a pattern's time.
+    accents = f"(?-i:(?![{_MARKS}]))" if last else ""
     if re.match(rf"[^\W{UNSPACED}{_HANGUL}]", last):
-        return rf"(?![^\W{UNSPACED}_]){accents}"
+        return rf"(?-i:(?![^\W{UNSPACED}_])){accents}"
     return accents

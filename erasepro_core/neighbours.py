@@ -80,11 +80,14 @@ def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concep
 
 def _candidates(kind: Kind, names: Sequence[str], phrases: Sequence[str]) -> list[str]:
     """Those of a kind's names that cannot mean a phrase: none is a part of the other, and no proper names end alike."""
-    any_phrase, ends = Mentions(phrases), {key(phrase).split()[-1] for phrase in phrases if kind.proper_names}
+    keys = {phrase: key(phrase) for phrase in phrases}
+    any_phrase, ends = Mentions(phrases), {each.split()[-1] for each in keys.values() if kind.proper_names}
 
     def may_mean_one(name: str) -> bool:
-        part_of_one = map(Mentions([name]).within, phrases)
-        return key(name).split()[-1] in ends or any_phrase.within(name) or any(part_of_one)
+        words = key(name).split()
+        with_its_first_word = [phrase for phrase in phrases if words[0] in keys[phrase]]
+        part_of_one = with_its_first_word and any(map(Mentions([name]).within, with_its_first_word))
+        return words[-1] in ends or any_phrase.within(name) or bool(part_of_one)
 
     return [name for name in names[:CANDIDATES] if not may_mean_one(name)]
 

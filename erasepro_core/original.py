@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -46,51 +47,60 @@ class Original:
     takes them out, since they are most of the memory."""
 
 
-@torch.no_grad()
-def observe(
-    path: TextPath,
-    plan: Plan,
-    layers: Sequence[ScheduledLayer],
-    parts: Sequence[Sequence[int]],
-    tick: Callable[[], None] = lambda: None,
-) -> Original:
-    """Encodes the prompts of a plan, a part at a time.
+class Observation:
+    """The prompts of a plan in a model, a part at a time.
 
     Args:
         path: a model: the original one, or the edited one on the prompts that an erasure changes.
         plan: the prompts, and which of their tokens are read.
         layers: those of the text encoders that may change.
-        parts: the rows of each part; columns of other rows are left out.
-        tick: called after every part; what it raises ends the work.
     """
-    given, stay, features = _Gathered(), _Gathered(), dict[str, Mapping[str, Tensor]]()
-    scheduled = {layer.name: layer for layer in layers}
 
-    def on_layer(layer: CapturedLayer, read: Tensor, output: Tensor, written: Tensor) -> None:
-        place = scheduled[layer.name]
-        tokens = plan.tokens[place.encoder]
-        given.add_pair(layer.name, part, tokens, written)
+    def __init__(self, path: TextPath, plan: Plan, layers: Iterable[ScheduledLayer]):
+        self._path, self._plan = path, plan
+        self._layers = {layer.name: layer for layer in layers}
+        self._given, self._stay = _Gathered(), _Gathered()
+        self._features: dict[str, Mapping[str, Tensor]] = {}
+
+    @torch.no_grad()
+    def see(self, parts: Iterable[Sequence[int]], tick: Callable[[], None] = lambda: None) -> Encoded:
+        """Encodes some parts; returns the features of all prompts so far that later ones are compared with.
+
+        Args:
+            parts: the rows of each part; columns of rows that are in none are left out.
+            tick: called after every part; what it raises ends the work.
+        """
+        for rows in parts:
+            part = _Part(self._plan, rows)
+            on_layer, listening = partial(self._on_layer, part), self._layers.values()
+            with captured([part.listening(self._path, layer) for layer in listening], on_layer):
+                read = self._path.encode([self._plan.rows[r] for r in rows], [self._plan.padding[r] for r in rows])
+            for text_input in self._path.inputs:
+                tokens, features = self._plan.tokens[text_input.source], read[text_input.name]
+                self._given.add_pair(text_input.name, part, tokens, take(features, part.aligned(tokens)))
+                self._stay.add(text_input.name, part, tokens, features)
+            self._features |= part.remembered(read)
+            tick()
+        rows = {prompt: self._plan.rows[self._plan.row_of[prompt]] for prompt in self._features}
+        return by_prompt(self._path, rows, self._features)
+
+    def _on_layer(self, part: _Part, layer: CapturedLayer, read: Tensor, output: Tensor, written: Tensor) -> None:
+        place = self._layers[layer.name]
+        tokens = self._plan.tokens[place.encoder]
+        self._given.add_pair(layer.name, part, tokens, written)
         if place.reads == layer.name:
-            stay.add(layer.name, part, tokens, read)
+            self._stay.add(layer.name, part, tokens, read)
 
-    for rows in parts:
-        part = _Part(plan, rows)
-        with captured([part.listening(path, layer) for layer in layers], on_layer):
-            read = path.encode([plan.rows[row] for row in rows], [plan.padding[row] for row in rows])
-        for text_input in path.inputs:
-            tokens = plan.tokens[text_input.source]
-            given.add_pair(text_input.name, part, tokens, take(read[text_input.name], part.aligned(tokens)))
-            stay.add(text_input.name, part, tokens, read[text_input.name])
-        features |= part.remembered(read)
-        tick()
-    pairs = {name: AlignedPair(**parts) for name, parts in given.whole().items()}
-    names = {text_input.name for text_input in path.inputs}
-    return Original(
-        encoded=by_prompt(path, {prompt: plan.rows[plan.row_of[prompt]] for prompt in features}, features),
-        layers={name: pair for name, pair in pairs.items() if name not in names},
-        inputs={name: pair for name, pair in pairs.items() if name in names},
-        stays=stay.whole(),
-    )
+    def whole(self) -> Original:
+        """All that was seen."""
+        pairs = {name: AlignedPair(**parts) for name, parts in self._given.whole().items()}
+        names = {text_input.name for text_input in self._path.inputs}
+        return Original(
+            encoded=self.see([]),
+            layers={name: pair for name, pair in pairs.items() if name not in names},
+            inputs={name: pair for name, pair in pairs.items() if name in names},
+            stays=self._stay.whole(),
+        )
 
 
 class _Part:

@@ -71,16 +71,21 @@ class Plan:
         """Those of the pairs that start depths are tried with."""
         return [pair for index, pair in enumerate(self.pairs) if index in self.few]
 
-    def parts(self, edited: bool = False) -> list[list[int]]:
-        """Which rows are encoded together where they need not be all at once.
-
-        Args:
-            edited: those alone that an erasure changes and that are compared.
-        """
-        changed = {pair.target_prompt for pair in self.pairs} | set(self.measured)
-        rows = [row for prompt, row in self.row_of.items() if not edited or prompt in changed]
+    def parts(self, prompts: Iterable[str]) -> list[list[int]]:
+        """Which rows of some prompts are encoded together where they need not be all at once."""
+        rows = [self.row_of[prompt] for prompt in prompts]
         found = in_parts([self.rows[row] for row in rows], [self.padding[row] for row in rows])
         return [[rows[index] for index in part] for part in found]
+
+    @cached_property
+    def edited(self) -> list[str]:
+        """The prompts that an erasure changes and that are compared."""
+        return unique([*(pair.target_prompt for pair in self.pairs), *self.measured])
+
+    @cached_property
+    def others(self) -> list[str]:
+        """The prompts whose features are not compared later: most everyday ones."""
+        return [prompt for prompt in self.row_of if prompt not in self.compared]
 
     @cached_property
     def measured(self) -> list[str]:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from .attempts import ENOUGH, Attempt, Attempts, Sample, recorded
+from .attempts import Attempt, Attempts, recorded
 from .concept import Request
-from .encoded import encode_prompts
-from .families import POOLED, Encoder, TextInput
+from .encoded import Encoded, encode_prompts
+from .families import POOLED, TextInput
 from .measure import WeightPair, Weights, leak, stand_in_weight
 from .methods import Where
 from .neighbours import find_neighbours
 from .options import Options
-from .original import Original, observe
+from .original import Observation, Original
 from .path import TextPath
 from .plan import Plan, make_plan
-from .progress import Phase, Progress, Steps, Tick, ignore
+from .progress import Phase, Steps, Tick, ignore
 from .schedule import deepest, layers_from
 from .solution import LayerRecord, Side, Solution, Trial
 from .spellings import fitting, in_languages, kept_with_targets, spelled_out, unread
-from .table import DEPTH, SwappedPath, Swaps, own_tokens
+from .table import DEPTH, NO_SWAPS, SwappedPath, Swaps, own_tokens
+from .trials import ENOUGH, Sample, Trials
 from .update import LowRankUpdate, RowUpdate, UpdateSet
 
 NOTHING = 1e-5
@@ -54,13 +55,7 @@ def solve_request(request: Request, options: Options, path: TextPath, tick: Tick
     request, shortened = fitting(spelled_out(request, path), path)
     remarks += [*shortened, *kept_with_targets(request, options.preserve)]
     plan = make_plan(request, options, path, neighbours)
-    encoders = list(path.encoders) if options.method.where(options.where) is not Where.CROSS_ATTENTION else []
-    tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
-    swaps = own_tokens(request, path, plan.stays, options.forms) if tables else Swaps({}, ())
-    weights = _stand_ins(path)
-    rows = swaps.updates(path)
-    found = _in_the_tables(path, plan, swaps, rows, weights, deepest(encoders), tick) if rows else None
-    found = found or _in_the_layers(path, plan, options, encoders, swaps, rows, weights, tick)
+    found = _found(path, plan, options, request, tick)
     return Solution(
         updates=found.updates,
         request=request,
@@ -70,7 +65,7 @@ def solve_request(request: Request, options: Options, path: TextPath, tick: Tick
         trials=found.trials,
         seconds=time.perf_counter() - began,
         remarks=tuple(remarks),
-        own_words=swaps.words if found.trial.table else (),
+        own_words=found.own_words,
         neighbours=neighbours,
         observed=(plan, found.original),
     )
@@ -85,58 +80,58 @@ class _Found:
     trial: Trial
     """The start that was chosen."""
     trials: tuple[Trial, ...]
+    own_words: tuple[str, ...]
+    """What the tokens say whose rows change in the tables."""
     original: Original
 
 
-def _in_the_tables(
-    path: TextPath,
-    plan: Plan,
-    swaps: Swaps,
-    rows: Mapping[str, RowUpdate],
-    weights: Weights,
-    depth: int,
-    tick: Tick,
-) -> _Found | None:
-    """The updates of the tables, if nothing is left to do behind them: then no everyday prompt need be encoded."""
-    sample, pairs = Sample.of(plan), [*plan.pairs, *plan.unseen]
-    reading = Progress(Phase.READING, 0, 1)
-    before = encode_prompts(path, plan.compared, tick=lambda: tick(reading))
-    prompts = [*(pair.target_prompt for pair in pairs), *sample.prompts]
-    after = encode_prompts(SwappedPath(path, swaps), prompts, tick=lambda: tick(reading))
-    trial = sample.trial(depth, before, after, weights, table=True)
-    # A name may be one token in one sentence and several in another, so every sentence counts.
-    if trial.score > ENOUGH or float(leak(pairs, before, after, weights, plan.prefixes).max()) > ENOUGH:
-        return None
-    tick(Progress(Phase.SOLVING, 1, 1))
-    layers = tuple(map(_table_record, rows, rows.values()))
-    return _Found(UpdateSet(path.family.name, rows, {}), layers, trial, (trial,), Original(before, {}, {}, {}))
-
-
-def _in_the_layers(
-    path: TextPath,
-    plan: Plan,
-    options: Options,
-    encoders: list[Encoder],
-    swaps: Swaps,
-    rows: Mapping[str, RowUpdate],
-    weights: Weights,
-    tick: Tick,
-) -> _Found:
-    """The updates of the best start, in the tables too or in the layers alone."""
-    groups = _edited_inputs(path, options) if options.method.where(options.where) is not Where.TEXT_ENCODER else []
+def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick: Tick) -> _Found:
+    """The updates: in the tables alone if they do all of it, else of the best start, in the tables too or not."""
+    where = options.method.where(options.where)
+    encoders = list(path.encoders) if where is not Where.CROSS_ATTENTION else []
+    groups = _edited_inputs(path, options) if where is not Where.TEXT_ENCODER else []
     starts = options.schedule.starts(encoders, without_encoders=bool(groups))
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
-    parts = plan.parts()
+    tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
+    swaps = own_tokens(request, path, plan.stays, options.forms) if tables else NO_SWAPS
+    rows = swaps.updates(path)
+    parts, others = plan.parts(plan.compared), plan.parts(plan.others)
     counts = [len(layers_from(encoders, start)) for start in starts]
-    step = Steps(_steps(len(parts), counts, groups, tables=bool(swaps)), tick)
-    original = observe(path, plan, list(layers.values()), parts, lambda: step(Phase.READING))
-    attempts = Attempts(path, plan, options, encoders, groups, original, weights, step, swaps)
-    best, trial, trials = attempts.best_of(starts)
+    step = Steps(_steps(len(parts) + len(others), counts, groups, tables=bool(rows)), tick)
+    seen, weights, swapped = Observation(path, plan, layers.values()), _stand_ins(path), None
+    before = seen.see(parts, lambda: step(Phase.READING))
+    if rows:
+        trial, swapped = _in_the_tables(path, plan, swaps, before, weights, deepest(encoders))
+        if trial is not None:  # no everyday prompt need be encoded
+            step.end(Phase.SOLVING)
+            updates, records = UpdateSet(path.family.name, rows, {}), tuple(map(_table_record, rows, rows.values()))
+            return _Found(updates, records, trial, (trial,), swaps.words, Original(before, {}, {}, {}))
+    seen.see(others, lambda: step(Phase.READING))
+    original = seen.whole()
+    attempts = Attempts(path, plan, options, encoders, groups, original, step, swaps if rows else NO_SWAPS, swapped)
+    best, trial, trials = Trials(attempts, weights, Sample.of(plan), []).best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     step.end(Phase.SOLVING)
     rows = rows if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
-    return _Found(updates, (*map(_table_record, rows, rows.values()), *best.records, *records), trial, trials, original)
+    records = (*map(_table_record, rows, rows.values()), *best.records, *records)
+    return _Found(updates, records, trial, trials, swaps.words if rows else (), original)
+
+
+def _in_the_tables(
+    path: TextPath, plan: Plan, swaps: Swaps, before: Encoded, weights: Weights, depth: int
+) -> tuple[Trial | None, Encoded]:
+    """The trial of the tables alone if nothing is left to do behind them, and some prompts with the tables changed."""
+    sample, swapped = Sample.of(plan), SwappedPath(path, swaps)
+    after = encode_prompts(swapped, [*sample.prompts, *(pair.target_prompt for pair in plan.few_pairs)])
+    trial = sample.trial(depth, before, after, weights, table=True)
+    if trial.score > ENOUGH:
+        return None, after
+    # A name may be one token in one sentence and several in another, so every sentence counts.
+    pairs = [*plan.pairs, *plan.unseen]
+    every = encode_prompts(swapped, (pair.target_prompt for pair in pairs), known=after)
+    left = float(leak(pairs, before, every, weights, plan.prefixes).max())
+    return (trial if left <= ENOUGH else None), after
 
 
 def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:

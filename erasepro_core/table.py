@@ -51,6 +51,9 @@ class Swaps:
         return found
 
 
+NO_SWAPS = Swaps({}, ())
+
+
 class SwappedPath:
     """A model as it is once its tables are changed: it reads for each token the one whose row that gets."""
 

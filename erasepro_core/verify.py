@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -14,7 +14,7 @@ from .concept import PromptPair
 from .encoded import Encoded, encode_prompts, matched
 from .failures import why_not_erased
 from .measure import Weights, drift, leak, weight_pairs
-from .original import Original, observe
+from .original import Observation, Original
 from .path import TextPath
 from .plan import Plan, make_plan
 from .probes import unlisted_probes
@@ -71,10 +71,10 @@ def verify(
         residuals=residuals,
         leak_training=leaks(plan.named),
         leak_unseen=leaks(plan.unseen),
-        leak_unlisted=_unlisted(solution, original, edited, weights),
+        leak_unlisted=_unlisted(solution, (original, edited), encoded, weights),
         drift={name: fmean(moved.values()) for name, moved in drifts.items()},
         moved={name: _most(plan.groups[name], moved) for name, moved in drifts.items() if name in NAMED},
-        checks=make_checks(solution.request, original),
+        checks=make_checks(solution.request, original, before.encoded),
         fingerprints=fingerprints,
         digest=digest_of(solution, fingerprints),
     )
@@ -114,11 +114,17 @@ def _updated(solution: Solution, path: TextPath) -> list[ScheduledLayer]:
 
 def _observed(solution: Solution, path: TextPath) -> tuple[Plan, Original]:
     plan = make_plan(solution.request, solution.options, path, solution.neighbours)
-    return plan, observe(path, plan, _updated(solution, path), plan.parts())
+    return plan, _seen(path, plan, _updated(solution, path), plan.compared)
+
+
+def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts: Iterable[str]) -> Original:
+    observation = Observation(path, plan, layers)
+    observation.see(plan.parts(prompts))
+    return observation.whole()
 
 
 def _after(solution: Solution, path: TextPath, plan: Plan) -> _After:
-    seen = observe(path, plan, _updated(solution, path), plan.parts(edited=True))
+    seen = _seen(path, plan, _updated(solution, path), plan.edited)
     layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
     return _After(seen.encoded, layers, inputs)
 
@@ -179,15 +185,18 @@ def _by_concept(left: Tensor, pairs: Sequence[PromptPair], count: int) -> list[l
     return [[v for pair, v in zip(pairs, left.tolist(), strict=True) if pair.concept == c] for c in range(count)]
 
 
-def _unlisted(solution: Solution, original: TextPath, edited: TextPath, weights: Weights) -> tuple[float | None, ...]:
+def _unlisted(
+    solution: Solution, models: tuple[TextPath, TextPath], known: tuple[Encoded, Encoded], weights: Weights
+) -> tuple[float | None, ...]:
     """Leak by concept in forms of its names that are not listed."""
     pairs = [probe.pair for probe in unlisted_probes(solution.request)]
     count = len(solution.request.concepts)
     if not pairs:
         return (None,) * count
-    pairs, prefixes = matched(original, pairs)
-    prompts = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    encoded = encode_prompts(original, prompts), encode_prompts(edited, prompts)
+    pairs, prefixes = matched(models[0], pairs)
+    both = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
+    targets = [pair.target_prompt for pair in pairs]
+    encoded = encode_prompts(models[0], both, known=known[0]), encode_prompts(models[1], targets, known=known[1])
     # What a model reads as one before anything is erased says nothing of the erasure.
     told = leak(pairs, encoded[0], encoded[0], weights, prefixes) > 0
     left = leak(pairs, *encoded, weights, prefixes)[told]

@@ -1,0 +1,122 @@
+"""Which start is solved from: a few are tried on a few sentences, and judged by leak and drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from .attempts import Attempt, Attempts
+from .capture import edited
+from .concept import PromptPair
+from .encoded import Encoded, Prefixes, encode_prompts
+from .measure import Weights, drift, leak
+from .plan import Plan
+from .schedule import deepest, layers_from
+from .solution import Trial
+
+TRIED = 20
+"""A start is judged by at most so many unseen prompts, and by so many of each group that must not move."""
+ENOUGH = 0.01
+"""A start that leaves and moves less than this is taken, and no other tried."""
+PATIENCE = 2
+"""After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some of the prompts that leak and drift are measured on, to judge a start by."""
+
+    unseen: list[PromptPair]
+    seen: list[PromptPair]
+    groups: list[list[str]]
+    """Of prompts that must not move."""
+    prefixes: Prefixes
+
+    @classmethod
+    def of(cls, plan: Plan) -> Sample:
+        """At most `TRIED` of each."""
+        groups = [_some(list(group)) for group in plan.groups.values()]
+        return cls(_some(plan.unseen), _some(plan.few_pairs), groups, plan.prefixes)
+
+    @property
+    def prompts(self) -> list[str]:
+        """All that an edited model must encode."""
+        return [*(pair.target_prompt for pair in (*self.unseen, *self.seen)), *chain(*self.groups)]
+
+    def trial(self, start: int, before: Encoded, after: Encoded, weights: Weights, *, table: bool) -> Trial:
+        """Leak and drift of a start.
+
+        Args:
+            start: the start depth.
+            before, after: the prompts in the original model and in the edited one.
+            weights: one for all that read an input.
+            table: whether the tables change.
+        """
+        pairs = self.unseen, self.seen
+        left = max(float(leak(each, before, after, weights, self.prefixes).mean()) for each in pairs)
+        moved = max(float(drift(group, before, after, weights).mean()) for group in self.groups)
+        return Trial(start, left, moved, table)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The starts that were tried, and those still to try."""
+
+    attempts: Attempts
+    weights: Weights
+    """One for all that read an input."""
+    sample: Sample
+    tried: list[tuple[Trial, Attempt]]
+
+    def best_of(self, starts: Sequence[int]) -> tuple[Attempt, Trial, tuple[Trial, ...]]:
+        """Tries starts on few sentences, and solves from the best of them on all.
+
+        Whether the tables change is decided at the first start depth; deeper ones are tried that way alone. From a
+        start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than the best
+        so far no more are tried, but for leaving the text encoders alone, which costs next to nothing.
+        """
+        plan, encoders = self.attempts.plan, self.attempts.encoders
+        tables, first = bool(self.attempts.swaps), starts[0]
+        few = len(starts) + tables > 1 and len(plan.few) < len(plan.pairs)
+        if tables:  # where the tables do all of it, nothing is left to do behind them
+            self._try(deepest(encoders), table=True, few=few)
+            self._try(first, table=True, few=few)
+        self._try(first, table=False, few=few)
+        table, worse = self.best[0].table, 0
+        for start in starts[1:]:
+            if worse < PATIENCE or not layers_from(encoders, start):
+                worse = 0 if self._try(start, table=table, few=few) else worse + 1
+        trial, best = self.best
+        again = self.attempts.attempt(best.start, table=best.table) if few else best
+        return again, trial, tuple(trial for trial, _ in self.tried)
+
+    @property
+    def best(self) -> tuple[Trial, Attempt]:
+        """The best so far."""
+        return min(self.tried, key=lambda each: each[0].score)
+
+    def _try(self, start: int, *, table: bool, few: bool) -> bool:
+        """Tries a start, if there is something to gain and it was not tried; returns whether it is the best so far."""
+        known = [(attempt.start, attempt.table) for _, attempt in self.tried]
+        if (start, table) in known or (self.tried and self.best[0].score <= ENOUGH):
+            return False
+        attempt = self.attempts.attempt(start, table=table, few=few)
+        self.tried.append((self._measured(attempt), attempt))
+        return self.tried[-1] is self.best
+
+    def _measured(self, attempt: Attempt) -> Trial:
+        known, path = self.attempts.known(attempt.table), self.attempts.path
+        after = known.only(self.sample.prompts)
+        if attempt.updates:
+            with edited({path.module(name): update for name, update in attempt.updates.items()}):
+                after = encode_prompts(self.attempts.path_of(attempt.table), self.sample.prompts)
+        after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
+        before = self.attempts.original.encoded
+        return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table)
+
+
+def _some(prompts: Sequence[Any]) -> list[Any]:
+    """At most `TRIED` of them, evenly spread."""
+    return [prompts[n * len(prompts) // TRIED] for n in range(TRIED)] if len(prompts) > TRIED else list(prompts)
