@@ -74,7 +74,7 @@ def against_base(commit: str, family: str) -> list[Row]:
 
 def flat(row: Row) -> list[Row]:
     """A row for the whole and for each phase, with the same keys in all."""
-    whole, base = row["whole"], row.get("base_whole")
+    whole = row["whole"]
     same = {
         key: row.get(key) for key in ("family", "names", "short", "on", "peak_mib", "file_mib", "leak_unseen", "drift")
     }
@@ -84,7 +84,7 @@ def flat(row: Row) -> list[Row]:
     peers = {"whole": "uce", "keys and values": "uce algebra"}
     bases = {"whole": "base_whole", "processor": "base_processor"}
     for each in rows:
-        uce, before = (row.get(of.get(each["phase"], "")) for of in (peers, bases))
+        uce, before = (row.get(str(of.get(each["phase"]))) for of in (peers, bases))
         each |= {"uce_seconds": uce, "ratio_uce": each["seconds"] / uce if uce else None}
         each |= {"base_seconds": before, "ratio_base": before / each["seconds"] if before else None}
     return rows
