@@ -80,7 +80,7 @@ def flat(row: Row) -> list[Row]:
     }
     phases = {"whole": whole, "floor": row.get("floor"), "processor": row["processor"], **row["phases"]}
     phases["other"] = whole - sum(row["phases"].values())
-    rows = [same | {"phase": name, "seconds": seconds} for name, seconds in phases.items()]
+    rows: list[Row] = [same | {"phase": name, "seconds": seconds} for name, seconds in phases.items()]
     peers = {"whole": "uce", "keys and values": "uce algebra"}
     bases = {"whole": "base_whole", "processor": "base_processor"}
     for each in rows:
