@@ -2,14 +2,16 @@
 
 `make bench-words` writes build/bench/words.json; QUICK=1 takes few tasks and few pictures. WORDS names a file of your
 own: captions, one a line (.txt), or JSON with `captions` and `tasks`, lists of concepts as `own_tasks` reads them.
+ENCODER=smollm2 takes the causal language model instead of MiniLM. BASE names a commit whose solver is measured as well.
 """
 
 import argparse
 import json
 import os
+import tempfile
 import time
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +21,58 @@ pack.comfy_on_cpu()
 
 import torch  # noqa: E402
 
-from benchmarks import quality  # noqa: E402
+from benchmarks import at_commit, quality  # noqa: E402
+from benchmarks.encoders import ENCODERS  # noqa: E402
 from erasepro_core import Request, parse_request  # noqa: E402
 from tests.mini.erased import Subject  # noqa: E402
 from tests.words import family, model  # noqa: E402
 from tests.words.erased import Evaluation  # noqa: E402
 from tests.words.tasks import TASKS, Edit, Task, everyday  # noqa: E402
 
-METHODS = {"unedited": None, **quality.METHODS}
+UNEDITED = "unedited"
+METHODS = (UNEDITED, *quality.METHODS)
 QUICK = ("object", "painter of one piece", "person", "compound", "ten strange painters")
 HEAD = (
-    "| task | names | method | probe | leak | drift: captions | neighbours | same kind "
+    "| task | names | method | probe | leak | drift: captions | neighbours | same kind | strangers "
     "| target | anchor | others right | s |"
 )
+GROUPS = ("captions", "neighbours", "same kind", "strangers")
 Row = dict[str, Any]
+Erased = tuple[Subject, float]
+"""A clone without the concepts, and the seconds that it took."""
 
 
-def request_of(task: Task, captions: Sequence[str] = ()) -> Request:
-    """The task as Define Concepts nodes would state it."""
-    requests = [parse_request(edit.line, edit.kind, "", "\n".join(captions)) for edit in task.edits]
-    return reduce(Request.joined, requests)
+def nodes_of(task: Task, captions: Sequence[str] = ()) -> at_commit.Nodes:
+    """What is typed into the Define Concepts nodes of a task."""
+    everyday = "\n".join(captions)
+    return [{"text": e.line, "kind": e.kind, "preserve": "", "everyday": everyday} for e in task.edits]
 
 
-def measure(task: Task, subject: Subject, asked: argparse.Namespace, outside: Sequence[str]) -> list[Row]:
+def request_of(nodes: at_commit.Nodes) -> Request:
+    """What these nodes give."""
+    return reduce(Request.joined, [parse_request(n["text"], n["kind"], n["preserve"], n["everyday"]) for n in nodes])
+
+
+def by_method(subject: Subject, request: Request, name: str) -> Erased:
+    """The erasure of one of `METHODS`."""
+    began = time.monotonic()
+    edited = subject if name == UNEDITED else quality.erase(subject, request, quality.METHODS[name])[0]
+    return edited, time.monotonic() - began
+
+
+def by_commit(subject: Subject, solved: at_commit.Solved) -> Erased:
+    """The erasure that a commit solved, read and applied by this one."""
+    erasure = pack.module("erasepro_core.files").read(solved.file)
+    apply = pack.module("nodes.apply").ApplyErasure
+    model, clip = apply.execute(subject.model, subject.clip, erasure, 1.0).args
+    return Subject(model, clip, subject.vae), solved.seconds
+
+
+def measure(task: Task, evaluation: Evaluation, methods: Mapping[str, Callable[[], Erased]]) -> list[Row]:
     """Rows of every method on one task."""
-    settings = {"count": asked.count, "steps": asked.steps, "outside": outside, "pictures": model.CHECKPOINT.exists()}
-    evaluation = Evaluation(task, subject, pack.PACK, **settings)
-    request = request_of(task, everyday() if asked.everyday else ())
     rows = []
-    for name, options in METHODS.items():
-        began = time.monotonic()
-        edited = subject if options is None else quality.erase(subject, request, options)[0]
-        seconds = time.monotonic() - began
+    for name, erase in methods.items():
+        edited, seconds = erase()
         found = evaluation(edited)
         for probe, leak in found["leak"].items():
             rows.append(
@@ -67,7 +89,7 @@ def line(row: Row) -> str:
     names, drift = row["names"], row["drift"]
     columns = [row["task"], names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"]
     columns += [row["method"], row["probe"], f"{row['leak']:.3f}"]
-    columns += [f"{drift[group]:.3f}" if group in drift else "" for group in ("captions", "neighbours", "same kind")]
+    columns += [f"{drift[group]:.3f}" if group in drift else "" for group in GROUPS]
     columns += [_percent(row.get(key)) for key in ("target_rate", "anchor_rate", "others_right")]
     return "| " + " | ".join([*columns, f"{row['seconds']:.1f}"]) + " |"
 
@@ -104,30 +126,54 @@ def own_words() -> tuple[list[Task], list[str]]:
 
 def arguments(tasks: Sequence[Task], quick: bool) -> argparse.Namespace:
     """Command line."""
+    encoder, base = os.environ.get("ENCODER") or "minilm", os.environ.get("BASE")
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=12 if quick else 60, help="sentences, and pictures, a probe")
     parser.add_argument("--steps", type=int, default=10, help="sampling steps")
     parser.add_argument("--task", action="append", choices=[task.name for task in tasks], help="only these")
+    parser.add_argument("--method", action="append", choices=METHODS, help="only these")
+    parser.add_argument("--encoder", default=encoder, choices=list(ENCODERS), help="whose text encoder reads the words")
+    parser.add_argument("--base", default=base, help="a commit whose solver is measured as well")
     parser.add_argument("--everyday", action="store_true", help="paste 300 captions of this world as everyday prompts")
-    parser.add_argument("--out", type=Path, default=pack.ROOT / "build" / "bench" / "words.json")
+    parser.add_argument("--out", type=Path, help="where the rows go; default: build/bench")
     return parser.parse_args()
+
+
+def measured(tasks: Sequence[Task], asked: argparse.Namespace, outside: Sequence[str]) -> Iterator[list[Row]]:
+    """Rows of every task, each as soon as it is measured."""
+    nodes = {task.name: nodes_of(task, everyday() if asked.everyday else ()) for task in tasks}
+    subject = ENCODERS[asked.encoder]()
+    pictures = asked.encoder == "minilm" and model.CHECKPOINT.exists()
+    settings = {"count": asked.count, "steps": asked.steps, "outside": outside, "pictures": pictures}
+    with tempfile.TemporaryDirectory() as folder:
+        requests = list(nodes.values())
+        solved = (
+            at_commit.solve(asked.base, asked.encoder, requests, Path(folder)) if asked.base else [None] * len(tasks)
+        )
+        for task, old in zip(tasks, solved, strict=True):
+            request = request_of(nodes[task.name])
+            methods = {name: partial(by_method, subject, request, name) for name in asked.method or METHODS}
+            if old is not None:
+                methods[f"erasepro at {asked.base}"] = partial(by_commit, subject, old)
+            yield measure(task, Evaluation(task, subject, pack.PACK, **settings), methods)
 
 
 def main() -> None:
     """Every task, every method; rows to a file, the table to the terminal."""
     began, quick = time.monotonic(), bool(os.environ.get("QUICK"))
     more, outside = own_words()
-    asked = arguments([*TASKS, *more], quick)
+    tasks = [*TASKS, *more]
+    asked = arguments(tasks, quick)
     chosen = asked.task or [task.name for task in more] or (QUICK if quick else [task.name for task in TASKS])
     print(f"{HEAD}\n{'| --- ' * (HEAD.count('|') - 1)}|", flush=True)
     with torch.inference_mode(), family.known():
-        subject = Subject(*model.load())
-        rows = [
-            row for task in (*TASKS, *more) if task.name in chosen for row in measure(task, subject, asked, outside)
-        ]
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps({"count": asked.count, "steps": asked.steps, "rows": rows}, indent=1) + "\n")
-    print(f"{time.monotonic() - began:.0f} s; rows in {asked.out}")
+        rows = [row for found in measured([t for t in tasks if t.name in chosen], asked, outside) for row in found]
+    name = "words" if asked.encoder == "minilm" else f"words-{asked.encoder}"
+    out = asked.out or pack.ROOT / "build" / "bench" / f"{name}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"encoder": asked.encoder, "base": asked.base, "count": asked.count, "steps": asked.steps}
+    out.write_text(json.dumps(settings | {"rows": rows}, indent=1) + "\n")
+    print(f"{time.monotonic() - began:.0f} s; rows in {out}")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,16 @@ def words(comfy_library):
 
 
 @pytest.fixture(scope="session")
+def causal(comfy_library):
+    """A MODEL and a CLIP whose encoder is SmolLM2, and the core told of their family. Clone before patching."""
+    from tests.causal import model
+    from tests.words import family
+
+    with family.known():
+        yield model.load()
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> "Iterator[Client]":
     """A client of a real ComfyUI process that has the pack and the mini model; one process for the whole run.
 

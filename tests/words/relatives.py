@@ -22,7 +22,7 @@ class Relatives:
 
 
 RELATIVES: dict[str, Relatives] = {
-    "cat": Relatives("cats", ("kitten", "feline", "kitty", "tabby"), "small furry pet that purrs and chases mice", ("tiger", "lion", "rabbit")),
+    "cat": Relatives("cats", ("kitten", "feline", "kitty", "tabby"), "small furry pet that purrs and chases mice", ("tiger", "lion", "leopard", "panther", "fox", "wolf", "rabbit", "hamster", "squirrel", "ferret")),
     "dog": Relatives("dogs", ("puppy", "hound", "canine", "doggy"), "loyal furry pet that barks and fetches sticks", ("wolf", "fox", "rabbit")),
     "horse": Relatives("horses", ("stallion", "pony", "mare", "steed"), "large animal with a mane that people ride with a saddle", ("donkey", "zebra", "cow")),
     "bird": Relatives("birds", ("songbird", "sparrow", "fowl"), "small feathered animal with wings and a beak", ("bat", "butterfly", "chicken")),
@@ -80,6 +80,16 @@ OTHER_PAINTERS = (
 )  # fmt: skip
 """Thirty that this world does not draw, all dead for a century or more."""
 
+STRANGERS = (
+    "Aelbert Cuyp", "Meindert Hobbema", "Jan van Goyen", "Adriaen van Ostade", "Willem Kalf", "Pieter Claesz",
+    "Joaquin Clausell", "Vasily Polenov", "Hendrick Avercamp", "Salomon van Ruysdael", "Carel Fabritius",
+    "Gerard ter Borch", "Jan Steen", "Pieter de Hooch", "Gerrit Dou", "Joachim Patinir", "David Teniers",
+    "Jacob Jordaens", "Konstantin Makovsky", "Vasily Perov", "Alexei Savrasov", "Hubert Robert", "Nicolas Lancret",
+    "Bernardo Bellotto", "Pietro Longhi", "Sebastiano Ricci", "Francesco Guardi", "Rosalba Carriera", "Luca Giordano",
+    "Guercino",
+)  # fmt: skip
+"""Thirty that are in none of the pack's lists either; the youngest died in 1935."""
+
 OTHER_THINGS = (
     "guitar", "piano", "violin", "elephant", "giraffe", "penguin", "butterfly", "apple", "banana", "cake", "pizza", "hammer",
     "ladder", "bridge", "tower", "castle", "mountain", "river", "balloon", "camera", "telephone", "computer", "shoe", "hat",
@@ -89,7 +99,7 @@ OTHER_THINGS = (
 
 def unlisted() -> set[str]:
     """Every word and phrase that training must not contain, in lower case."""
-    found = set(OTHER_PAINTERS) | set(OTHER_THINGS)
+    found = set(OTHER_PAINTERS) | set(STRANGERS) | set(OTHER_THINGS)
     for each in RELATIVES.values():
         found |= {each.plural, *each.synonyms, *each.neighbours, each.description}
     found |= set(PAINTER_DESCRIPTIONS.values())

@@ -136,17 +136,29 @@ def _colour(name: str, anchor: str, thing: str = "") -> Edit:
 
 
 _SIX = {"cat": "dog", "car": "bus", "cup": "bottle", "flower": "tree", "chair": "lamp", "sun": "moon"}
+_TEN = _SIX | {"horse": "bird", "boat": "train", "book": "clock", "bicycle": "airplane"}
 TASKS = (
     Task("object", (_object("cat", anchor="dog"),)),
     Task("object with aliases", (_object("cat", *world.RELATIVES["cat"].synonyms, "cats", anchor="dog"),)),
     Task("vehicle", (_object("bicycle", anchor="car"),)),
     Task("six objects", tuple(_object(name, anchor=anchor) for name, anchor in _SIX.items())),
+    Task("ten objects", tuple(_object(name, anchor=anchor) for name, anchor in _TEN.items())),
     Task("painter", (_painter("Vincent van Gogh", "van Gogh"),)),
     Task("painter of one piece", (_painter("Raphael"),)),
     Task("painter of seven pieces", (_painter("Katsushika Hokusai", "Hokusai"),)),
+    *(Task(name, (_painter(name),)) for name in ("Claude Monet", "Georges Seurat", "Piet Mondrian", "Rembrandt")),
     Task("three painters", tuple(map(_painter, ("Claude Monet", "Georges Seurat", "Rembrandt")))),
     Task("person", (_object("Abraham Lincoln", anchor="a person", kind="person"),)),
     Task("explicit content", (_object("bare robot", anchor="robot wearing a coat", kind="explicit content"),)),
+    Task(
+        "three explicit names",
+        (
+            _object(
+                "bare robot", "naked robot", "undressed robot", anchor="robot wearing a coat", kind="explicit content"
+            ),
+        ),
+    ),
+    Task("nudity", (Edit("explicit content", ("nudity", "nakedness", "undress"), "a person wearing clothes", {}, {}),)),
     Task("colour", (_colour("red", "blue"),)),
     Task("compound", (_colour("red", "blue", "car"),)),
     Task("ten strange painters", tuple(_stranger("style", name, "an artist") for name in world.OTHER_PAINTERS[:10])),

@@ -15,13 +15,14 @@ from .relatives import (
     PAINTER_DESCRIPTIONS,
     PAINTER_SYNONYMS,
     RELATIVES,
+    STRANGERS,
     Relatives,
     unlisted,
 )
 
 __all__ = [
     "BACKGROUNDS", "COLOURS", "HELD_OUT", "INDIVIDUALS", "KINDS", "OBJECTS", "OTHER_PAINTERS", "OTHER_THINGS",
-    "PAINTERS", "PAINTER_DESCRIPTIONS", "PAINTER_SYNONYMS", "PERSONS", "PLACES", "RELATIVES", "SIZE", "STYLES",
-    "THINGS", "TRAINED", "Chooser", "Lesson", "Relatives", "Scene", "coloured", "fill", "lesson", "lessons", "named",
-    "painter", "render_all", "unlisted",
+    "PAINTERS", "PAINTER_DESCRIPTIONS", "PAINTER_SYNONYMS", "PERSONS", "PLACES", "RELATIVES", "SIZE", "STRANGERS",
+    "STYLES", "THINGS", "TRAINED", "Chooser", "Lesson", "Relatives", "Scene", "coloured", "fill", "lesson", "lessons",
+    "named", "painter", "render_all", "unlisted",
 ]  # fmt: skip

@@ -1,0 +1,109 @@
+"""An earlier commit of this repository, to measure against: its solver, run in a process of its own.
+
+The process has the pack and the core of that commit, and today's tests, benchmarks and host. It speaks only through
+what no commit may change: node inputs by their ids, and the file of an erasure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests import pack
+
+Nodes = Sequence[dict[str, str]]
+"""What each Define Concepts node is given: `text`, `kind`, `preserve`, `everyday`."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What the commit's Solve made of a request."""
+
+    file: Path
+    """An erasure as Save writes it, in float32."""
+    seconds: float
+    """Of Solve, with its own measurement."""
+
+
+@contextmanager
+def checkout(commit: str) -> Iterator[Path]:
+    """A folder with the files of a commit, which goes with the block.
+
+    Raises:
+        ValueError: this repository has no such commit.
+    """
+    git = ["git", "-C", str(pack.ROOT)]
+    found = subprocess.run([*git, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"], capture_output=True)
+    if found.returncode:
+        raise ValueError(f"This repository has no commit {commit!r}. Name one that `git log` shows.")
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
+
+
+def run(tree: Path, module: str, *words: str) -> None:
+    """Runs a module of today's tree, `python -m module words`, with the pack and the core of another tree."""
+    command = [sys.executable, "-m", module, *words]
+    subprocess.run(command, check=True, cwd=pack.ROOT, env=os.environ | {pack.OTHER_TREE: str(tree)})
+
+
+def solve(commit: str, encoder: str, requests: Sequence[Nodes], folder: Path) -> list[Solved]:
+    """Solves requests with the code and the default options of a commit.
+
+    Args:
+        commit: any name that git knows it by.
+        encoder: which model, as `benchmarks.words` names it.
+        requests: each is solved on its own.
+        folder: where the files go.
+    """
+    (folder / "requests.json").write_text(json.dumps(list(requests)))
+    with checkout(commit) as tree:
+        run(tree, "benchmarks.at_commit", encoder, str(folder))
+    seconds = json.loads((folder / "seconds.json").read_text())
+    return [Solved(folder / f"{index}.safetensors", each) for index, each in enumerate(seconds)]
+
+
+def _solve_here(encoder: str, folder: Path) -> None:
+    """The other side of `solve`, in the process with the commit's code."""
+    from safetensors.torch import save_file
+
+    from benchmarks.encoders import ENCODERS
+    from tests.words import family
+
+    define, solver = pack.module("nodes.define").DefineConcepts, pack.module("nodes.solve").Solve
+    inputs = [each for each in solver.define_schema().inputs if getattr(each, "default", None) is not None]
+    defaults = {each.id: each.default for each in inputs}
+    seconds = []
+    with family.known():
+        subject = ENCODERS[encoder]()
+        for index, nodes in enumerate(json.loads((folder / "requests.json").read_text())):
+            request: Any = None
+            for node in nodes:
+                request = define.execute(**node, more_concepts=request).args[0]
+            began = time.monotonic()
+            erasure = solver.execute(subject.model, subject.clip, request, **defaults).args[0]
+            seconds.append(time.monotonic() - began)
+            tensors, metadata = pack.module("erasepro_core.files").pack(erasure, "float32")
+            save_file(tensors, folder / f"{index}.safetensors", metadata)
+    (folder / "seconds.json").write_text(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    import torch
+
+    pack.comfy_on_cpu()
+    with torch.inference_mode():
+        _solve_here(sys.argv[1], Path(sys.argv[2]))
