@@ -32,7 +32,7 @@ format: setup
 bench-quality: setup # the full table, 100 images a cell, in build/bench
 	$(run) -m benchmarks.quality
 
-bench-words: setup # erasures behind a pretrained text encoder, in build/bench; QUICK=1 takes minutes
+bench-words: setup # erasures behind a pretrained text encoder, in build/bench; QUICK=1 takes minutes, BASE=commit compares
 	$(run) -m benchmarks.words
 
 bench-speed: setup # time and memory at real shapes, on CUDA where torch has it; QUICK=1 takes minutes; BASE=<commit>
