@@ -22,7 +22,7 @@ from comfy.text_encoders.llama import BaseLlama, Llama2_, Llama2Config
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from tests.host.families.models import lumina
+from tests.host.random_weights import diffusion
 from tests.pack import ROOT
 
 ENCODER = ROOT / "build" / "smollm2"
@@ -32,6 +32,23 @@ PADDING = 0
 """`<|endoftext|>`, as in Qwen: the published padding also ends the user's words, and the host masks what is behind."""
 TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 """As Z-Image has it."""
+
+DIFFUSION_CONFIG = {
+    "image_model": "lumina2",
+    "patch_size": 2,
+    "in_channels": 16,
+    "dim": 64,
+    "cap_feat_dim": WIDTH,
+    "n_layers": 1,
+    "n_refiner_layers": 1,
+    "n_heads": 2,
+    "n_kv_heads": 1,
+    "qk_norm": True,
+    "axes_dims": [8, 12, 12],
+    "axes_lens": [64, 64, 64],
+    "multiple_of": 16,
+    "ffn_dim_multiplier": 1.0,
+}
 
 
 class Sizes(Llama2Config):
@@ -148,4 +165,4 @@ def load(blocks: int | None = None) -> tuple[comfy.model_patcher.ModelPatcher, c
     Raises:
         FileNotFoundError: the text encoder is not there.
     """
-    return lumina(comfy.supported_models.ZImage, WIDTH), build_clip(blocks)
+    return diffusion(comfy.supported_models.ZImage, DIFFUSION_CONFIG), build_clip(blocks)

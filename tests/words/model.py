@@ -24,7 +24,7 @@ from comfy.text_encoders.bert import BertModel
 from torch import Tensor
 from transformers import BertTokenizer
 
-from tests.host.families.models import diffusion
+from tests.host.random_weights import diffusion
 from tests.mini.model import Mini, Pixels, diffusion_model
 from tests.pack import ROOT
 
