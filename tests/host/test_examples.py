@@ -1,11 +1,12 @@
-"""The example workflows with files, audit and guard, on the mini model, with nothing changed but the loader."""
+"""The example workflows with files, audit and guard, on the mini model, with little changed but the loader."""
 
 import json
 
 import pytest
+import torch
 
-from tests.host import demo
-from tests.host.workflow import with_file
+from tests.host import demo, graphs
+from tests.host.workflow import BYPASSED, RUNNING, with_file
 from tests.pack import ROOT
 
 EXAMPLES = ROOT / "example_workflows"
@@ -44,7 +45,66 @@ def test_audit_and_guard_draws_only_what_passed(server, info):
     assert not weak.images
 
 
-@pytest.mark.parametrize("name", ["save_and_load", "audit_and_guard"])
+@pytest.fixture(scope="module")
+def striped(server, comfy_library):
+    """A picture in the style that the examples erase, as the host's Load Image names it."""
+    graph = graphs.with_picture(
+        {"loader": graphs.node("MiniLoader")}, "drawn", ["loader", 0], ["loader", 1], "a red moon by Hokusai", steps=10
+    )
+    (file,) = server.queue(graph).checked().images["drawn"]
+    assert style_of(server.image(file)) == "striped"
+    return f"{file.filename} [{file.type}]"
+
+
+def style_of(picture) -> str:
+    """What the mini model's classifier sees."""
+    from tests.mini import classifier, world
+
+    pixels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8).reshape(1, 16, 16, 3)
+    return world.STYLES[int(classifier.classify(pixels / 255)["style"])]
+
+
+def edited(server, info, picture, denoise, *, mask=False, strength=1.0):
+    """What the example edit_a_picture makes of a picture."""
+    steps = workflow("edit_a_picture")
+    for node in steps["nodes"]:
+        if mask and node["type"] == "SetLatentNoiseMask":
+            assert node["mode"] == BYPASSED
+            node["mode"] = RUNNING
+    graph = demo.mini_example(info, steps)
+    for node in graph.values():
+        kind = node["class_type"]
+        node["inputs"] |= {"image": picture} if kind == "LoadImage" else {}
+        node["inputs"] |= {"denoise": denoise, "steps": 10} if kind == "KSampler" else {}
+        node["inputs"] |= {"strength": strength} if kind == "ErasePro_Apply" else {}
+        node["inputs"] |= {"templates": 4} if kind == "ErasePro_Solve" else {}
+    return server.queue(graph)
+
+
+def test_the_guard_passes_a_picture_that_keeps_a_style_by_itself(server, info, striped):
+    """It measures words. From noise alone the same graph does not draw the style."""
+    shown = {}
+    for denoise in (0.05, 1.0):
+        (files,) = edited(server, info, striped, denoise).checked().images.values()
+        shown[denoise] = style_of(server.image(files[0]))
+    assert shown[0.05] != "plain"
+    assert shown[1.0] == "plain"
+
+
+def test_the_guard_stops_an_edit_by_a_model_with_nothing_erased(server, info, striped):
+    result = edited(server, info, striped, 0.7, strength=0.0)
+    assert result.error
+    assert result.error.node_type == "ErasePro_Guard"
+    assert not result.images
+
+
+def test_the_mask_of_a_picture_is_used_once_its_node_is_turned_on(server, info, striped):
+    """Load Image gives an empty mask for a picture without one: nothing is drawn anew then."""
+    (files,) = edited(server, info, striped, 1.0, mask=True).checked().images.values()
+    assert style_of(server.image(files[0])) == "striped"
+
+
+@pytest.mark.parametrize("name", ["save_and_load", "audit_and_guard", "edit_a_picture"])
 def test_every_widget_of_the_examples_is_one_of_the_nodes(info, name):
     """Widgets are saved by position: a file with too few or too many of them would be read askew."""
     from tests.host.workflow import _extra_widgets, _is_widget, _specs

@@ -32,6 +32,8 @@ class Scene:
     columns: tuple[str, ...] = PAIR
     stopped: tuple[int, ...] = ()
     """Columns that the guard of the example keeps from being drawn."""
+    denoise: tuple[float, ...] = ()
+    """Where an example edits a picture: the picture is the first column, then come the edits with these strengths."""
 
 
 MOON = ("a red moon by Hokusai",)
@@ -41,6 +43,9 @@ SCENES = {
     ),
     "compare_methods": Scene(
         "Compare methods", (*MOON, "a green heart by Hokusai"), ("", ""), ("before", "UCE", "ours")
+    ),
+    "edit_a_picture": Scene(
+        "Edit a picture", MOON, ("low denoise keeps it",), ("before", "low", "high"), (), (0.02, 1)
     ),
     "erase_one_concept": Scene("Erase Hokusai", MOON, ("moon by Hokusai",)),
     "erase_style_with_preserves": Scene(
@@ -70,7 +75,8 @@ def main(names: list[str]) -> None:
 def drawn(client: Client, info: dict[str, Any], name: str) -> Image.Image:
     """The card of an example, its pictures drawn by the nodes of the example itself."""
     scene, graph = SCENES[name], graph_of(client, info, name)
-    rows = pictures(client, graph, scene, Bar(name))
+    draw = edits if scene.denoise else pictures
+    rows = draw(client, graph, scene, Bar(name))
     if scene.stopped:
         guarded(client, graph)
     shown = [Row(row, caption, scene.stopped) for row, caption in zip(rows, scene.captions, strict=True)]
@@ -114,6 +120,21 @@ def pictures(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[li
             whole = with_picture(whole, place, [source, 0], [source, 1], prompt, steps=20, loader=loader)
     images = client.queue(whole, bar).checked().images
     return [[client.image(images[place][0]) for place in names] for names in places]
+
+
+def edits(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[list[Image.Image]]:
+    """What the loader of a graph draws for the prompt, and what the graph makes of that picture, by denoise."""
+    (loader,) = (id for id, node in graph.items() if node["class_type"] == "MiniLoader")
+    source = with_picture({loader: graph[loader]}, "source", [loader, 0], [loader, 1], *scene.prompts, loader=loader)
+    (file,) = client.queue(source, bar).checked().images["source"]
+    row = [client.image(file)]
+    for denoise in scene.denoise:
+        for node in graph.values():
+            node["inputs"] |= {"image": f"{file.filename} [{file.type}]"} if node["class_type"] == "LoadImage" else {}
+            node["inputs"] |= {"denoise": denoise} if node["class_type"] == "KSampler" else {}
+        ((edited,),) = client.queue(graph, bar).checked().images.values()
+        row.append(client.image(edited))
+    return [row]
 
 
 if __name__ == "__main__":
