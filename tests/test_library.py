@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -39,13 +40,13 @@ def page(pipe, tmp_path_factory):
     """The names that the page's code leaves behind."""
     folder = tmp_path_factory.mktemp("library")
     pipe.save_pretrained(folder / "mini")
-    names: dict = {}
+    code = "\n".join(CODE)
+    assert CHECKPOINT in code and STEPS in code
+    (folder / "page.py").write_text(code.replace(CHECKPOINT, repr(str(folder / "mini"))).replace(STEPS, "steps=4"))
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), torch.inference_mode(False):
         warnings.simplefilter("ignore")
         patch.chdir(folder)
-        assert CHECKPOINT in CODE[0] and STEPS in CODE[1]
-        for block in CODE:
-            exec(block.replace(CHECKPOINT, repr(str(folder / "mini"))).replace(STEPS, "steps=4"), names)
+        names = runpy.run_path(str(folder / "page.py"))
     return SimpleNamespace(**names)
 
 
