@@ -2,7 +2,7 @@
 
 `python -m benchmarks.speed` measures SD1.5 and SDXL, and PixArt with its T5 where torch has CUDA, with random weights;
 each family in a process of its own (`benchmarks.timed`). QUICK=1 measures SD1.5 with one name and ten. BASE=<commit>
-measures one name with that commit too, in a temporary worktree, before this one and behind it. A table goes to the
+measures one name with that commit too, in a temporary folder, before this one and behind it. A table goes to the
 terminal, rows to build/bench/speed.json, and cost against names to build/bench/speed.png; OUT=<folder> writes there.
 
 ratio_uce is our seconds over UCE's: encoding its own prompts and one dense inverse for each linear. ratio_base is the
@@ -25,6 +25,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.at_commit import checkout
+
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path(os.environ.get("OUT") or ROOT / "build" / "bench")
 Row = dict[str, Any]
@@ -45,18 +47,13 @@ def measured(tree: Path, family: str, names: Sequence[int], *more: str) -> list[
 
 @contextmanager
 def tree_of(commit: str) -> Iterator[Path]:
-    """A worktree of a commit, with the host that was set up here and the two files that measure it."""
-    tree = ROOT / "build" / "base"
-    git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--force", "--detach", str(tree), commit], check=True, capture_output=True)
-    try:
+    """The files of a commit, with the host that was set up here and the two files that measure it."""
+    with checkout(commit) as tree:
         (tree / "build").mkdir()
         (tree / "build" / "ComfyUI").symlink_to((ROOT / "build" / "ComfyUI").resolve())
         for name in ("shapes.py", "timed.py"):
             shutil.copy(ROOT / "benchmarks" / name, tree / "benchmarks" / name)
         yield tree
-    finally:
-        subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
 def against_base(commit: str, family: str) -> list[Row]:
