@@ -1,6 +1,7 @@
 """Which prompts are encoded together, and that none is encoded that is known."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ class Counted:
 
 @pytest.mark.parametrize(("known", "left"), [(("cat",), ["dog", "fox"]), ((), ["cat", "dog", "fox"])])
 def test_what_is_known_is_not_encoded_again(known, left):
-    path = Counted()
+    path: Any = Counted()
     before = encode_prompts(path, known)
     path.encoded.clear()
     found = encode_prompts(path, ["fox", "cat", "dog", "fox"], known=before)
