@@ -63,10 +63,10 @@ class PipelinePath:
         return [{encoder.name: self._row(prompt), encoder.pooled: POOLED_ROW} for prompt in prompts]
 
     @torch.no_grad()
-    def encode(self, rows: Sequence[Rows], padding: int | None = None) -> Features:
+    def encode(self, rows: Sequence[Rows], padding: Sequence[int | None] | None = None) -> Features:
         (encoder,), (text_input,) = self.encoders, self.inputs
         read = [row[encoder.name] for row in rows]
-        length = None if padding is None else max(row.end + row.tail for row in read) + padding
+        length = max(row.read(behind) for row, behind in zip(read, padding or [None] * len(rows), strict=True))
         ids = torch.tensor([row.ids[:length] for row in read], device=self._table(encoder).device)
         with self.active():
             return {text_input.name: self._encoder(ids)[0].float()}
