@@ -1,7 +1,7 @@
 """What is left of a concept when the model's weights are rounded: every family, tiny and random, in every precision.
 
-`python -m benchmarks.precisions` prints a table. The solve is told to correct every direction, so that what remains is
-rounding alone.
+`python -m benchmarks.precisions` prints a table. The solve is told to correct every direction in every layer, as the
+tests of every family do, so that what remains is rounding alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests import pack
 
 pack.comfy_on_cpu()
 
-from tests.host.families import ALL_DIRECTIONS, REQUEST, quick  # noqa: E402
+from tests.host.families import ALL_DIRECTIONS, REQUEST, every_layer, one_case, quick  # noqa: E402
 from tests.host.families.models import MODELS, rounded  # noqa: E402
 
 PRECISIONS = torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn
@@ -32,5 +32,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with torch.inference_mode(), quick():
+    with torch.inference_mode(), quick(), every_layer(), one_case():
         main()

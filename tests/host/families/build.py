@@ -10,7 +10,6 @@ import functools
 import io
 from typing import Any
 
-import comfy.ldm.flux.model
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
@@ -53,10 +52,10 @@ LLM_CONFIG = {
 }
 
 
-def text_ids(*axes: int) -> dict[str, list[int]]:
-    """The axes on which Flux counts its text tokens, for a host whose Flux asks for them; 0.3.75 does not."""
-    asked = {field.name for field in dataclasses.fields(comfy.ldm.flux.model.FluxParams)}
-    return {"txt_ids_dims": list(axes)} if "txt_ids_dims" in asked else {}
+def if_asked(params: Any, **settings: object) -> dict[str, object]:
+    """Those of a model's settings that the host's dataclass for them has: newer hosts ask for more than 0.3.75."""
+    asked = {field.name for field in dataclasses.fields(params)}
+    return {name: value for name, value in settings.items() if name in asked}
 
 
 UNET = {

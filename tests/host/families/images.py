@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import comfy.ldm.chroma.model
+import comfy.ldm.flux.model
+import comfy.ldm.hunyuan_video.model
 import comfy.sd
 import comfy.supported_models as supported
 import comfy.text_encoders.aura_t5
@@ -26,10 +29,10 @@ from .build import (
     L,
     clip_config,
     diffusion,
+    if_asked,
     mistral_tokenizer,
     t5_config,
     text,
-    text_ids,
     without_eyes,
 )
 
@@ -93,6 +96,7 @@ def chroma() -> Built:
         "out_dim": 64,
         "hidden_dim": 64,
         "n_layers": 1,
+        **if_asked(comfy.ldm.chroma.model.ChromaParams, txt_ids_dims=[], vec_in_dim=None),
     }
     target = ClipTarget(module.PixArtTokenizer, module.pixart_te())
     return diffusion(supported.Chroma, config), text(target, t5xxl=t5_config())
@@ -169,7 +173,7 @@ def flux2_model():
         "ops_bias": False,
         "default_ref_method": "index",
         "ref_index_scale": 10.0,
-        **text_ids(3),
+        **if_asked(comfy.ldm.flux.model.FluxParams, txt_ids_dims=[3]),
     }
     return diffusion(supported.Flux2, config)
 
@@ -206,6 +210,7 @@ def hunyuan_refiner(**more: object) -> dict[str, object]:
         "meanflow": False,
         "use_cond_type_embedding": False,
         "vision_in_dim": None,
+        **if_asked(comfy.ldm.hunyuan_video.model.HunyuanVideoParams, meanflow_sum=False),
         **more,
     }
 

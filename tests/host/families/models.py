@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import comfy.ldm.flux.model
 import comfy.model_patcher
 import comfy.supported_models as supported
 import comfy.text_encoders.flux
@@ -33,10 +34,10 @@ from .build import (
     L,
     clip_config,
     diffusion,
+    if_asked,
     pieces,
     t5_config,
     text,
-    text_ids,
     unet,
     without_eyes,
 )
@@ -110,7 +111,7 @@ def flux() -> Built:
         "patch_size": 2,
         "qkv_bias": True,
         "guidance_embed": False,
-        **text_ids(),
+        **if_asked(comfy.ldm.flux.model.FluxParams, txt_ids_dims=[]),
     }
     target = ClipTarget(module.FluxTokenizer, module.flux_clip())
     return diffusion(supported.FluxSchnell, config), text(target, SHORT, clip_l=clip_config(L, 2), t5xxl=t5_config())

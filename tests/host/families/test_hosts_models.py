@@ -190,19 +190,26 @@ OWN_WEIGHTS: dict[str, dict[str, torch.Tensor]] = {
 """Weights that the host wants to see before it makes a model."""
 
 
-@pytest.mark.parametrize("name", ["flux", "flux2"])
-def test_the_tiny_flux_builds_on_hosts_that_ask_for_the_axes_of_its_text(name, monkeypatch):
-    """Newer hosts have one setting more, without a default."""
+@pytest.mark.parametrize(
+    ("name", "settings", "newer"),
+    [
+        ("flux", "flux.model.FluxParams", {"txt_ids_dims": []}),
+        ("flux2", "flux.model.FluxParams", {"txt_ids_dims": [3]}),
+        ("chroma", "chroma.model.ChromaParams", {"txt_ids_dims": [], "vec_in_dim": None}),
+        ("hunyuan_video", "hunyuan_video.model.HunyuanVideoParams", {"meanflow_sum": False}),
+    ],
+)
+def test_the_tiny_models_build_on_hosts_that_ask_for_more_settings(name, settings, newer, monkeypatch):
+    """Newer hosts have some more, without a default."""
     import dataclasses
-
-    from comfy.ldm.flux import model as flux
+    import importlib
 
     from tests.host.families import models
 
-    newer = dataclasses.make_dataclass(
-        "Newer", [("txt_ids_dims", list), *((f.name, f.type, f) for f in dataclasses.fields(flux.FluxParams))],
-        kw_only=True,
-    )  # fmt: skip
-    monkeypatch.setattr(flux, "FluxParams", newer)
+    module, _, leaf = settings.rpartition(".")
+    home = importlib.import_module(f"comfy.ldm.{module}")
+    fields = {f.name: (f.name, f.type, f) for f in dataclasses.fields(getattr(home, leaf))}
+    asked = [(setting, Any) for setting in newer if setting not in fields]
+    monkeypatch.setattr(home, leaf, dataclasses.make_dataclass("Newer", [*asked, *fields.values()], kw_only=True))
     built = models.MODELS[name]()[0].model.diffusion_model
-    assert built.params.txt_ids_dims == {"flux": [], "flux2": [3]}[name]
+    assert {setting: getattr(built.params, setting) for setting in newer} == newer
