@@ -9,6 +9,12 @@ from tests.host.thumbnails import EXAMPLES, SCENES
 RED, BLUE = (250, 0, 0), (0, 0, 250)
 
 
+def test_every_example_has_a_card_of_its_own():
+    cards = {path.stem: path.read_bytes() for path in EXAMPLES.glob("*.jpg")}
+    assert set(cards) == set(SCENES) == {path.stem for path in EXAMPLES.glob("*.json")}
+    assert len(set(cards.values())) == len(cards)
+
+
 def plain(colour):
     return Image.new("RGB", (16, 16), colour)
 

@@ -41,6 +41,7 @@ SCENES = {
     "audit_and_guard": Scene(
         "Check, then draw", ("a red heart by Hokusai",), ("else the run stops",), ("not erased", "erased"), (0,)
     ),
+    "chroma": Scene("Chroma: erase", ("a purple star by Hokusai",), ("star by Hokusai",)),
     "compare_methods": Scene(
         "Compare methods", (*MOON, "a green heart by Hokusai"), ("", ""), ("before", "UCE", "ours")
     ),
@@ -52,11 +53,16 @@ SCENES = {
         "One goes, one stays", (*MOON, "a red moon by Mondrian"), ("Hokusai: gone", "Mondrian: stays")
     ),
     "flux": Scene("Flux: erase", ("a blue moon by Hokusai",), ("moon by Hokusai",)),
+    "flux2": Scene("Flux.2: erase", ("a red ring by Hokusai",), ("ring by Hokusai",)),
     "one_node": Scene("Erase in one node", MOON, ("moon by Hokusai",)),
+    "qwen_image": Scene("Qwen-Image: erase", ("a green heart by Hokusai",), ("heart by Hokusai",)),
     "save_and_load": Scene("Save and load", MOON, ("from a saved file",)),
+    "sdxl": Scene("SDXL: erase", ("a yellow triangle by Hokusai",), ("triangle by Hokusai",)),
     "several_concepts": Scene(
         "Three at once", ("a red heart by Hokusai", "a green circle"), ("heart by Hokusai", "circle")
     ),
+    "wan": Scene("Wan, video: erase", ("a blue circle by Hokusai",), ("circle by Hokusai",)),
+    "z_image": Scene("Z-Image: erase", ("a yellow square by Hokusai",), ("square by Hokusai",)),
 }  # fmt: skip
 
 
