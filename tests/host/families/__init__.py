@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ REQUEST = parse_request("circle -> square", "object", "star")
 ALL_DIRECTIONS = Options(templates=2, tolerance=1.0, own_tokens=False, forms=False)
 """Random features have no words that mean nearly the same, so no direction is too dear to be corrected, and a plural
 would be one more name in layers that are narrow."""
+EXACT = replace(ALL_DIRECTIONS, tolerance=10.0)
+"""The same with the largest tolerance that Solve offers: what can be corrected is, whatever that costs."""
 
 
 @contextmanager

@@ -14,15 +14,17 @@ from erasepro_core.encoded import encode_prompts, matched
 from erasepro_core.measure import weight_pairs
 from erasepro_core.schedule import layers_from
 from tests import pack
-from tests.host.families import ALL_DIRECTIONS, REQUEST, every_layer, one_case, quick
+from tests.host.families import ALL_DIRECTIONS, EXACT, REQUEST, every_layer, one_case, quick
 
 pytestmark = pytest.mark.usefixtures("comfy_library")
 
 OPTIONAL = ("clip_l", "clip_g", "t5", "llama")
 NAMES = [family.name for family in FAMILIES]
 BAR = 1e-3
-WHOLE_BAR = 1e-2
-"""What the empty prompt may move over all of its padding where a few tokens of it stand for all."""
+WHOLE_BAR = 5e-3
+"""What the empty prompt may move over all of its padding where a few tokens of it stand for all (decision 0010)."""
+FIRST_BAR = 2e-3
+"""Of queries, keys and values in the first block, where the words behind a name have no gap yet (decision 0065)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def case(tiny) -> Solved:
     with torch.inference_mode():
         weights = {key: weight.clone() for key, weight in both(model, clip).items()}
         said = clip.encode_from_tokens(clip.tokenize("a red circle"))
-        report = solve.solve_and_check(model, clip, REQUEST, ALL_DIRECTIONS)
+        report = solve.solve_and_check(model, clip, REQUEST, EXACT)
         return Solved(model, clip, host.HostPath(model, clip), report, weights, said)
 
 
@@ -145,9 +147,12 @@ def test_every_edited_layer_answers_targets_as_anchors_when_encoded_again(case):
     edited = {layer for i in case.path.inputs if i.edited for layer in i.layers}
     assert edited <= set(residuals)
     assert any(name not in edited for name in residuals)  # and the text encoders have their part
-    assert case.report.residual_max < BAR
+    first = {name for encoder in case.path.encoders for block in encoder.blocks for name in block.qkv}
+    assert max(residual.kept for residual in residuals.values()) < BAR
+    assert max(residual.all for name, residual in residuals.items() if name not in first) < BAR
+    assert max(residual.all for residual in residuals.values()) < FIRST_BAR
     assert all(record.gap > 0.01 for record in case.report.solution.layers)  # there was something to erase
-    assert case.report.leak_training[0] < 0.05
+    assert case.report.leak_training[0] < BAR
 
 
 def test_preserves_and_the_empty_prompt_stay(case):
@@ -183,7 +188,7 @@ def test_the_pooled_vector_of_the_target_becomes_the_anchors(case):
         target, anchor, after = (read(original, said_pooled(*prompt)) for prompt in prompts)
         left = read(edited, said_pooled(clip, pair.target_prompt)) - anchor
         assert float(left.norm() / (target - anchor).norm()) < BAR
-        assert float((after - anchor).norm() / (target - anchor).norm()) < 10 * BAR  # the layer corrects the rest
+        assert float((after - anchor).norm() / (target - anchor).norm()) < BAR
 
 
 def read(weight: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
