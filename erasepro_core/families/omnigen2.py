@@ -18,6 +18,7 @@ class OmniGen2(OneGate):
     encoder_names = ("qwen25_3b",)
     reads = ("time_caption_embed.caption_embedder.1",)
     norm = "time_caption_embed.caption_embedder.0"
+    marks = ("layers",)
 
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
         return [llm_encoder(text_encoder, "qwen25_3b")]

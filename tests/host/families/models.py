@@ -86,7 +86,7 @@ def sd3(clip_l: bool = True, clip_g: bool = True, t5: bool = True) -> Built:
     encoders = {
         "clip_l": clip_config(L, 3),
         "clip_g": clip_config(G, 3),
-        "t5xxl": t5_config(4096) | {"d_ff": 64, "num_layers": 2},
+        "t5xxl": t5_config(4096) | {"num_layers": 2},
     }
     model = diffusion(supported.SD3, config)
     model.model.diffusion_model.pos_embed.zero_()  # a buffer, which the host leaves uninitialised as it does weights

@@ -140,6 +140,13 @@ def test_a_newer_model_with_more_parts_is_not_taken_for_an_older_one(family, new
         family_of(facts(family).encoders, names)
 
 
+def test_boogu_is_not_taken_for_omnigen2():
+    """A newer host's relative, with the same linears in front of other blocks and another language model."""
+    names = [name.replace(".layers.", ".single_stream_layers.") for name in facts("omnigen2").weights]
+    with pytest.raises(FamilyError, match="of no family that ErasePro knows"):
+        family_of(facts("omnigen2").encoders, names)
+
+
 class Facts(NamedTuple):
     """What is asked of a family's tiny model, kept without the model."""
 
