@@ -33,10 +33,10 @@ UNEDITED = "unedited"
 METHODS = (UNEDITED, *quality.METHODS)
 QUICK = ("object", "painter of one piece", "person", "compound", "ten strange painters")
 HEAD = (
-    "| task | names | method | probe | leak | drift: captions | neighbours | same kind | strangers "
+    "| task | names | method | probe | leak | drift: captions | neighbours | same kind | strangers | outside "
     "| target | anchor | others right | s |"
 )
-GROUPS = ("captions", "neighbours", "same kind", "strangers")
+GROUPS = ("captions", "neighbours", "same kind", "strangers", "outside")
 Row = dict[str, Any]
 Erased = tuple[Subject, float]
 """A clone without the concepts, and the seconds that it took."""
@@ -136,7 +136,10 @@ def arguments(tasks: Sequence[Task], quick: bool) -> argparse.Namespace:
     parser.add_argument("--base", default=base, help="a commit whose solver is measured as well")
     parser.add_argument("--everyday", action="store_true", help="paste 300 captions of this world as everyday prompts")
     parser.add_argument("--out", type=Path, help="where the rows go; default: build/bench")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.encoder not in ENCODERS:
+        parser.error(f"ENCODER is {asked.encoder!r}; it can be {' or '.join(ENCODERS)}")
+    return asked
 
 
 def measured(tasks: Sequence[Task], asked: argparse.Namespace, outside: Sequence[str]) -> Iterator[list[Row]]:
@@ -166,13 +169,15 @@ def main() -> None:
     asked = arguments(tasks, quick)
     chosen = asked.task or [task.name for task in more] or (QUICK if quick else [task.name for task in TASKS])
     print(f"{HEAD}\n{'| --- ' * (HEAD.count('|') - 1)}|", flush=True)
-    with torch.inference_mode(), family.known():
-        rows = [row for found in measured([t for t in tasks if t.name in chosen], asked, outside) for row in found]
     name = "words" if asked.encoder == "minilm" else f"words-{asked.encoder}"
     out = asked.out or pack.ROOT / "build" / "bench" / f"{name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     settings = {"encoder": asked.encoder, "base": asked.base, "count": asked.count, "steps": asked.steps}
-    out.write_text(json.dumps(settings | {"rows": rows}, indent=1) + "\n")
+    rows: list[Row] = []
+    with torch.inference_mode(), family.known():
+        for found in measured([task for task in tasks if task.name in chosen], asked, outside):
+            rows += found
+            out.write_text(json.dumps(settings | {"rows": rows}, indent=1) + "\n")
     print(f"{time.monotonic() - began:.0f} s; rows in {out}")
 
 
