@@ -101,12 +101,13 @@ def _percent(value: float | None) -> str:
 def own_tasks(stored: Sequence[dict[str, Any]]) -> list[Task]:
     """Tasks of a file: `name`, `kind` and `concepts`, of which this world draws none.
 
-    A concept has `names` and `anchor`, and may have `unlisted`, `plural`, `description` and `neighbours`.
+    A concept has `names` and `anchor`, and may have `unlisted`, `plural`, `plural_anchor`, `description` and
+    `neighbours`.
     """
 
     def edit(kind: str, concept: dict[str, Any]) -> Edit:
         lists = {key: tuple(concept.get(key, ())) for key in ("unlisted", "neighbours")}
-        plain = {key: concept.get(key, "") for key in ("plural", "description")}
+        plain = {key: concept.get(key, "") for key in ("plural", "plural_anchor", "description")}
         return Edit(kind, tuple(concept["names"]), concept["anchor"], {}, {}, **lists, **plain)
 
     return [Task(task["name"], tuple(edit(task["kind"], concept) for concept in task["concepts"])) for task in stored]

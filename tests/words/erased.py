@@ -59,11 +59,17 @@ def groups(task: Task, count: int, outside: Sequence[str] = ()) -> dict[str, lis
         open_ones = [sentence for sentence, _ in sentences(edit, "held out", 2, seed=100 + index)]
         near += [s.replace("{}", word) for word in edit.neighbours for s in open_ones]
         same += [s.replace("{}", word) for word in siblings(task, edit) for s in open_ones]
-    names = [name for edit in task.edits for name in (*edit.names, *edit.unlisted, edit.plural, edit.anchor) if name]
+    names = [
+        name
+        for edit in task.edits
+        for name in (*edit.names, *edit.unlisted, edit.plural, edit.plural_anchor, edit.anchor)
+        if name
+    ]
     mention = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in names), re.IGNORECASE)
     found = {"captions": plain, "neighbours": near, "same kind": same}
-    if any(edit.kind == "style" for edit in task.edits):
-        by, _ = sentences(task.edits[0], "held out", 1, seed=100)[0]
+    style = next((edit for edit in task.edits if edit.kind == "style"), None)
+    if style is not None:
+        by, _ = sentences(style, "held out", 1, seed=100)[0]
         found["strangers"] = [by.replace("{}", name) for name in world.STRANGERS]
     found["outside"] = [caption for caption in outside if not mention.search(caption)]
     return {name: _spread(prompts, count) for name, prompts in found.items() if prompts}
@@ -132,7 +138,7 @@ class Evaluation:
 
     def _leak(self, probe: str, after: Any, weights: Any) -> float:
         asked = self._probes[probe]
-        pairs = [self._concept.PromptPair(a.sentence, a.word, a.edit.anchor, a.concept) for a in asked]
+        pairs = [self._concept.PromptPair(a.sentence, a.word, a.edit.becomes(probe), a.concept) for a in asked]
         pairs, prefixes = self._encoded.matched(self._before, pairs)
         prompts = [pair.target_prompt for pair in pairs]
         original = self._original(probe, prompts + [pair.anchor_prompt for pair in pairs])

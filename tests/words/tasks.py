@@ -31,6 +31,8 @@ class Edit:
     """Whether the names bring a colour with them."""
     unlisted: tuple[str, ...] = ()
     plural: str = ""
+    plural_anchor: str = ""
+    """What a plural should become; empty where that is the anchor itself."""
     description: str = ""
     neighbours: tuple[str, ...] = ()
 
@@ -38,6 +40,10 @@ class Edit:
     def line(self) -> str:
         """As Define Concepts wants it."""
         return f"{' | '.join(self.names)} -> {self.anchor}"
+
+    def becomes(self, probe: str) -> str:
+        """What the words of a probe should become."""
+        return (self.plural_anchor if probe == "plural" else "") or self.anchor
 
     def words(self, probe: str) -> tuple[str, ...]:
         """The words that a probe says in place of the target."""
@@ -100,14 +106,17 @@ def _noun(choose: world.Chooser, edit: Edit) -> str:
     return world.coloured(choose, "{}", choose.of(world.COLOURS), worn=False)
 
 
+_PLURALS = {name: each.plural for name, each in world.RELATIVES.items()} | {"thing": "things"}
+
+
 def _object(name: str, *aliases: str, anchor: str = "thing", kind: str = "object") -> Edit:
     near = world.RELATIVES[name]
     unlisted = tuple(word for word in near.synonyms if word not in aliases)
     known = {world.named(each)[0]: place for place, each in enumerate(world.OBJECTS)}
     instead = {"object": known[anchor.removeprefix("a ")]} if anchor.removeprefix("a ") in known else {}
-    plural = "" if kind == "person" else near.plural
+    plurals = ("", "") if kind == "person" else (near.plural, _PLURALS.get(anchor, ""))
     return Edit(
-        kind, (name, *aliases), anchor, {"object": world.OBJECTS.index(name)}, instead, False, unlisted, plural,
+        kind, (name, *aliases), anchor, {"object": world.OBJECTS.index(name)}, instead, False, unlisted, *plurals,
         near.description, near.neighbours,
     )  # fmt: skip
 
@@ -116,8 +125,8 @@ def _painter(name: str, *aliases: str) -> Edit:
     style = next(style for style, painter in world.PAINTERS.items() if painter == name)
     unlisted = tuple(word for word in world.PAINTER_SYNONYMS[name] if word not in aliases)
     return Edit(
-        "style", (name, *aliases), "an artist", {"style": world.STYLES.index(style)}, {"style": 0}, False, unlisted, "",
-        world.PAINTER_DESCRIPTIONS[name], world.OTHER_PAINTERS,
+        "style", (name, *aliases), "an artist", {"style": world.STYLES.index(style)}, {"style": 0}, unlisted=unlisted,
+        description=world.PAINTER_DESCRIPTIONS[name], neighbours=world.OTHER_PAINTERS,
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from tests import pack
 
 from . import classifier, model, world
 from .family import known
+from .tasks import TASKS
 
 SIZE = 10_000_000
 
@@ -136,6 +137,13 @@ def test_other_painters_hardly_move_with_one(words):
         without = moved()
     assert with_neighbours < 0.25
     assert with_neighbours < 0.6 * without
+
+
+def test_a_plural_should_become_a_plural():
+    edits = {edit.names[0]: edit for task in TASKS for edit in task.edits}
+    assert edits["cat"].becomes("plural") == "dogs"
+    assert edits["cat"].becomes("captions") == "dog"
+    assert edits["bare robot"].becomes("plural") == "robot wearing a coat"
 
 
 def test_none_of_the_strangers_is_in_the_lists():
