@@ -180,8 +180,14 @@ def weight_names(entry: str) -> list[str]:
 
 def tiny_config(entry: str) -> dict[str, Any]:
     """The settings of its family's tiny model, and its own."""
+    from comfy.ldm.chroma_radiance.model import ChromaRadianceParams
+
+    from tests.host.families.build import if_asked
+
     base = UNETS.get(entry) or KNOWN.get(entry)
     own = OWN_CONFIG.get(entry, {})
+    if entry == "ChromaRadiance":
+        own |= if_asked(ChromaRadianceParams, use_x0=False, use_sequential_txt_ids=False)
     return facts(base).config | own if base else own
 
 
