@@ -120,5 +120,6 @@ def _sentence_inputs() -> list[io.Input]:
             optional=True,
             tooltip="Leaves the built-in sentences out. Every fifth of yours is then not solved on, and leak is "
             "measured on it. For models that do not know everyday words.",
+            **known(io.Boolean.Input, advanced=True),
         ),
     ]

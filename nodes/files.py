@@ -8,7 +8,7 @@ from ..erasepro_core import Report
 from ..erasepro_core.files import PRECISIONS, pack, read
 from ..erasepro_core.readers import losses
 from .host import erasure_file, erasure_files, save_tensors
-from .sockets import CATEGORY, Erasure
+from .sockets import ALIASES, CATEGORY, Erasure, known
 
 
 class SaveErasure(io.ComfyNode):
@@ -20,6 +20,7 @@ class SaveErasure(io.ComfyNode):
             node_id="ErasePro_Save",
             display_name="Save Erasure",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Writes the erasure as a LoRA file, which Load Erasure and the LoRA loader of ComfyUI can "
             "read. Its metadata has the request, the measures and the checks.",
             inputs=[
@@ -35,6 +36,7 @@ class SaveErasure(io.ComfyNode):
                     options=list(PRECISIONS),
                     default="float16",
                     tooltip="float16: up to eight times smaller, with hardly more leak. float32: every bit is kept.",
+                    **known(io.Combo.Input, advanced=True),
                 ),
             ],
             outputs=[],
@@ -66,6 +68,7 @@ class LoadErasure(io.ComfyNode):
             node_id="ErasePro_Load",
             display_name="Load Erasure",
             category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
             description="Reads an erasure from a file in models/erasepro or output/erasepro. Connect it to Apply "
             "Erasure, Audit Erasure, Require Erasure or Erasure Report.",
             inputs=[

@@ -1,8 +1,9 @@
 """The blueprints: ComfyUI serves them, they hold what their names say, and the example has the same ones inside."""
 
+import importlib
 import json
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -87,3 +88,49 @@ def test_a_host_gets_only_the_keywords_that_it_knows(host):
     known = pack.module("nodes.sockets").known
     assert known(Older, search_aliases=["x"]) == {}
     assert known(Newer, search_aliases=["x"]) == {"search_aliases": ["x"]}
+
+
+def node_schemas(io):
+    """What every node says of itself, by id."""
+    pack.module("nodes.host").register_folder()
+    made = [each for each in vars(pack.module("nodes")).values() if isinstance(each, type)]
+    schemas = [each.define_schema() for each in made if issubclass(each, io.ComfyNode)]
+    return {schema.node_id: schema for schema in schemas}
+
+
+ADVANCED = {
+    "ErasePro_Audit": {"negative"},
+    "ErasePro_Compare": {"negative", "sampler_name", "scheduler", "denoise"},
+    "ErasePro_DefineConcepts": {"only_own"},
+    "ErasePro_Guard": {"allow"},
+    "ErasePro_Save": {"precision"},
+    "ErasePro_Solve": {
+        "schedule", "preserve_strength", "templates", "tolerance", "method", "own_tokens", "forms",
+    },
+}  # fmt: skip
+
+
+def test_a_newer_host_gets_other_names_of_every_node_and_what_few_need(host, info, monkeypatch):
+    """The host of the tests has neither keyword: its own classes get them here, as newer ones have them."""
+    io = importlib.import_module("comfy_api.latest").io
+
+    @dataclass
+    class Schema(io.Schema):
+        search_aliases: list[str] = field(default_factory=list)
+
+    def newer(kind):
+        def made(*words, advanced=False, **keywords):
+            given = kind(*words, **keywords)
+            given.advanced = advanced
+            return given
+
+        return made
+
+    monkeypatch.setattr(io, "Schema", Schema)
+    for name in ("String", "Int", "Float", "Combo", "Boolean"):
+        monkeypatch.setattr(getattr(io, name), "Input", newer(getattr(io, name).Input))
+    schemas = node_schemas(io)
+    assert set(schemas) == {name for name in info if name.startswith("ErasePro_")}
+    assert all("unlearn" in schema.search_aliases for schema in schemas.values())
+    marked = {id: {each.id for each in s.inputs if getattr(each, "advanced", False)} for id, s in schemas.items()}
+    assert {id: names for id, names in marked.items() if names} == ADVANCED
