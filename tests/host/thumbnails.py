@@ -131,7 +131,7 @@ def pictures(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[li
 def edits(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[list[Image.Image]]:
     """What the loader of a graph draws for the prompt, and what the graph makes of that picture, by denoise."""
     (loader,) = (id for id, node in graph.items() if node["class_type"] == "MiniLoader")
-    source = with_picture({loader: graph[loader]}, "source", [loader, 0], [loader, 1], *scene.prompts, loader=loader)
+    source = with_picture({loader: graph[loader]}, "source", [loader, 0], [loader, 1], scene.prompts[0], loader=loader)
     (file,) = client.queue(source, bar).checked().images["source"]
     row = [client.image(file)]
     for denoise in scene.denoise:
