@@ -141,7 +141,8 @@ def apart(model: Any, clip: Any, old: dict[str, torch.Tensor], new: dict[str, to
     """Size of the difference of all weights, as a share of the size of the old change."""
     both = {key: w for p in (model, clip.patcher) for key, w in p.model.state_dict().items() if key in {*old, *new}}
     first = {key: weight.float() for key, weight in both.items()}
-    gap = sum(float((old.get(k, first[k]) - new.get(k, first[k])).norm() ** 2) for k in first)
+    then, now = first | old, first | new
+    gap = sum(float((then[k] - now[k]).norm() ** 2) for k in first)
     change = sum(float((old[k] - first[k]).norm() ** 2) for k in old)
     return f"{(gap / change) ** 0.5:.2f}"
 
@@ -160,8 +161,8 @@ def measured(model: Any, clip: Any, request: Any, edited_model: Any, edited_clip
     for finding in audit_against(request, *paths, 1.0, []).findings:
         if finding.group == CHECKED:
             by_name.setdefault(finding.name, []).append(finding.leak)
-    encoded = [encode_prompts(each, PROBE_PROMPTS) for each in paths]
-    moved = drift(list(PROBE_PROMPTS), *encoded, weight_pairs(*paths))
+    before, after = (encode_prompts(each, PROBE_PROMPTS) for each in paths)
+    moved = drift(list(PROBE_PROMPTS), before, after, weight_pairs(*paths))
     return f"{max(sum(each) / len(each) for each in by_name.values()):.3f}", f"{float(moved.mean()):.3f}"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from comfy_api.latest import io, ui
 
 from ..erasepro_core import Report
 from ..erasepro_core.files import PRECISIONS, pack, read
-from ..erasepro_core.readers import losses
 from .host import erasure_file, erasure_files, save_tensors
 from .sockets import ALIASES, CATEGORY, Erasure, known
 
@@ -48,7 +49,7 @@ class SaveErasure(io.ComfyNode):
         tensors, metadata = pack(erasure, precision)
         file, has_metadata = save_tensors(tensors, metadata, filename_prefix)
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        lines = [file, *(f"As a LoRA: {line}" for line in losses(tensors))]
+        lines = [file, *(f"As a LoRA: {line}" for line in json.loads(metadata["erasepro.readers"]))]
         lines.append(f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}")
         if not has_metadata:
             lines.append(

@@ -14,7 +14,7 @@ BRIDGE = NODES / "host"
 
 ORDER = (
     ("files", "plots", "grid", "pipeline"),
-    ("entries", "lettering"),
+    ("entries", "layout", "lettering"),
     ("verify", "audit"),
     ("failures",),
     ("report", "probes", "progressive"),

@@ -17,6 +17,7 @@ class AuraFlow(OneGate):
     long_prompts = True
     encoder_names = ("pile_t5xl",)
     reads = ("cond_seq_linear",)
+    file_names = (("diffusion_model.cond_seq_linear", "transformer.context_embedder"),)
 
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
         return [t5_encoder(text_encoder, "pile_t5xl", padding=False)]

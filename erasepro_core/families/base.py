@@ -96,6 +96,12 @@ class Family:
     leaves: ClassVar[str] = ""
     """What else reads the prompt and is left as it is, in a few words with the reason."""
 
+    file_names: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """What a LoRA file calls layers that other programs have names of their own for, by the start of a layer's name.
+
+    ComfyUI knows these names too (docs/format.md, "Other programs").
+    """
+
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages beside English in which prompts say something to one of its text encoders."""
@@ -114,14 +120,20 @@ class Family:
         raise NotImplementedError
 
     def lora_name(self, side: str, name: str) -> str:
-        """What a LoRA file calls a layer: what stands before `.lora_up.weight`, as stock loaders read it.
-
-        Here the name that ComfyUI understands for every layer of every model.
+        """What a LoRA file calls a layer: what stands before the names of its factors, as most programs read it.
 
         Args:
             side: `text_encoder` or `diffusion_model`.
             name: the layer's name on that side.
         """
+        for start, other in self.file_names:
+            if name.startswith(start):
+                rest = name.removeprefix(start)
+                return other + (rest.replace(".", "_") if other.startswith("lora_") else rest)
+        return self.general_name(side, name)
+
+    def general_name(self, side: str, name: str) -> str:
+        """The name that ComfyUI understands for every layer of every model; arguments as in `lora_name`."""
         return {"text_encoder": f"text_encoders.{name}", "diffusion_model": name}[side]
 
 

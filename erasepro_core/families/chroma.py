@@ -18,6 +18,7 @@ class Chroma(OneGate):
     encoder_names = ("t5xxl",)
     reads = ("txt_in",)
     marks = ("distilled_guidance_layer",)
+    file_names = (("t5xxl.transformer.", "lora_te1_"),)
 
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
         return [t5_encoder(text_encoder, "t5xxl")]

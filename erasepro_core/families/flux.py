@@ -18,6 +18,12 @@ class Flux(Family):
     title = "Flux.1"
     encoder_names = ("clip_l", "t5xxl")
     reads = ("txt_in", "vector_in.in_layer")
+    file_names = (
+        (_CONTEXT, "transformer.context_embedder"),
+        (_POOLED, "transformer.time_text_embed.text_embedder.linear_1"),
+        ("clip_l.transformer.", "lora_te1_"),
+        ("t5xxl.transformer.", "lora_te2_"),
+    )
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         return f"{_CONTEXT}.weight" in diffusion_model and f"{_POOLED}.weight" in diffusion_model

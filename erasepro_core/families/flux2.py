@@ -18,6 +18,7 @@ class Flux2(OneGate):
     encoder_names = ("mistral3_24b",)
     reads = ("txt_in",)
     marks = ("double_stream_modulation_txt",)
+    file_names = (("diffusion_model.", "lora_unet_"),)
 
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
         return [llm_encoder(text_encoder, self.encoder_names[0])]

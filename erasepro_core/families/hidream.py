@@ -24,6 +24,7 @@ class HiDream(Family):
     encoder_names = ("clip_l", "clip_g", "t5xxl", "llama")
     optional = encoder_names
     reads = ("caption_projection.linear", "p_embedder.pooled_embedder.linear_1")
+    file_names = (("diffusion_model.", "transformer."),)
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         return bool(_projections(diffusion_model)) and f"{_POOLED}.weight" in diffusion_model

@@ -21,6 +21,10 @@ class SD3(Family):
     encoder_names = ("clip_l", "clip_g", "t5xxl")
     optional = encoder_names
     reads = ("context_embedder", "y_embedder.mlp.0")
+    file_names = (
+        (_CONTEXT, "transformer.context_embedder"),
+        (_POOLED, "transformer.time_text_embed.text_embedder.linear_1"),
+    )
 
     def is_model(self, diffusion_model: Collection[str]) -> bool:
         processed = any(key.startswith("diffusion_model.context_processor.") for key in diffusion_model)

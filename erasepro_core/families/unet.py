@@ -34,7 +34,7 @@ class UNetFamily(Family):
     def inputs(self, text_encoder: Collection[str], diffusion_model: Collection[str]) -> list[TextInput]:
         return [TextInput("context", self.encoder_names, cross_attention(diffusion_model))]
 
-    def lora_name(self, side: str, name: str) -> str:
+    def general_name(self, side: str, name: str) -> str:
         encoder, _, layer = name.partition(".transformer.")
         prefixes = dict(zip(self.encoder_names, self.lora_prefixes, strict=True))
         # The UNet's own names, not those of diffusers: stock loaders take both, and these do not depend on its depth.

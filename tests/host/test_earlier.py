@@ -51,7 +51,8 @@ def test_applied_it_gives_the_weights_that_the_hosts_own_loader_gives(name, both
 
     report, tensors = read(OLD / f"{name}.safetensors"), load_file(OLD / f"{name}.safetensors")
     ours = weights(*pack.module("nodes.apply").ApplyErasure.execute(*both, report, 1.0).args)
-    hosts = weights(*comfy.sd.load_lora_for_models(*both, tensors, 1.0, 1.0))
+    model, clip = both
+    hosts = weights(*comfy.sd.load_lora_for_models(model, clip, tensors, 1.0, 1.0))
     assert ours.keys() == hosts.keys()
     assert all(torch.equal(weight, hosts[key]) for key, weight in ours.items())
     plain = both[0].model.state_dict() | both[1].cond_stage_model.state_dict()

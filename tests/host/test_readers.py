@@ -1,21 +1,21 @@
-"""What other programs take of a file. diffusers runs its own reader."""
+"""What other programs take of a file for Stable Diffusion; families/test_diffusers.py has the other families."""
 
 import importlib
+import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from erasepro_core import LowRankUpdate, UpdateSet
 from erasepro_core.files import pack
 from erasepro_core.readers import losses, taken
 from erasepro_core.solution import Side
 from erasepro_core.update import RowUpdate
-from tests.artefact import example, normal
+from tests.artefact import normal
+from tests.host.readers import diffusers_added, erasure, random_erasure
 from tests.host.test_lora_names import model  # noqa: F401
 
 BLOCKS, WIDTH, VOCABULARY = 3, 24, 60
@@ -33,21 +33,8 @@ def report(model):  # noqa: F811
     text = {f"{TEXT}.0.self_attn.{name}_proj": (WIDTH, WIDTH) for name in "qkv"}
     text |= {f"{TEXT}.{n}.mlp.fc2": (WIDTH, 2 * WIDTH) for n in range(BLOCKS)}
     unet = {name: (len(model.get_parameter(f"{name}.weight")), 24) for name in family.inputs([], keys)[0].layers}
-    return erasure({name: random(*shape, seed) for seed, (name, shape) in enumerate(text.items())},
-                   {name: random(*shape, 50 + seed) for seed, (name, shape) in enumerate(unet.items())})  # fmt: skip
-
-
-def random(outputs: int, inputs: int, seed: int) -> LowRankUpdate:
-    return LowRankUpdate(normal(outputs, 2, seed=seed), normal(2, inputs, seed=1000 + seed))
-
-
-def erasure(text: dict[str, Any], unet: dict[str, Any]) -> Any:
-    made = example()
-    sides = [(name, Side.TEXT_ENCODER) for name in text] + [(name, Side.DIFFUSION_MODEL) for name in unet]
-    layers = tuple(replace(made.solution.layers[0], name=name, side=side) for name, side in sides)
-    solution = replace(made.solution, updates=UpdateSet("sd1", text, unet), layers=layers)
-    residuals = dict.fromkeys((name for name, _ in sides), next(iter(made.residuals.values())))
-    return replace(made, solution=solution, residuals=residuals, fingerprints={})
+    sides = dict.fromkeys(text, Side.TEXT_ENCODER) | dict.fromkeys(unet, Side.DIFFUSION_MODEL)
+    return random_erasure("sd1", text | unet, sides)
 
 
 @pytest.fixture
@@ -78,12 +65,10 @@ def pipeline(diffusers_library, tmp_path) -> Iterator[Any]:
 
 def _deltas(module: Any, prefix: str) -> dict[str, torch.Tensor]:
     """What a LoRA adds to each weight, by the name that the file has for its layer."""
-    found = {}
-    for name, part in module.named_modules():
-        if hasattr(part, "lora_A") and "erasure" in part.lora_A:
-            delta = part.scaling["erasure"] * part.lora_B["erasure"].weight @ part.lora_A["erasure"].weight
-            found[prefix + name.removeprefix("text_model.").replace(".", "_")] = delta.detach()
-    return {name: delta for name, delta in found.items() if delta.any()}
+    return {
+        prefix + name.removeprefix("text_model.").replace(".", "_"): delta
+        for name, delta in diffusers_added(module).items()
+    }
 
 
 def wanted(report: Any) -> dict[str, torch.Tensor]:
@@ -109,23 +94,31 @@ def test_without_zeros_beside_them_diffusers_passes_over_queries_keys_and_values
 def test_diffusers_reads_nothing_of_a_file_with_rows_of_the_token_table(report, pipeline):
     table = RowUpdate(torch.tensor([3, 7]), normal(2, WIDTH, seed=3), VOCABULARY)
     text, unet = report.solution.updates.parts()
-    made = erasure({TABLE: table, **text}, dict(unet))
+    made = erasure("sd1", {TABLE: table, **text}, dict(unet))
     assert pipeline(pack(made, "float32")[0]) == {}
-    assert taken("diffusers", pack(made, "float32")[0]) == set()
-    assert any("diffusers" in line and "own_tokens" in line for line in losses(pack(made, "float32")[0]))
+    assert taken("diffusers", "sd1", pack(made, "float32")[0]) == set()
+    assert any("diffusers" in line and "own_tokens" in line for line in losses("sd1", pack(made, "float32")[0]))
 
 
-@pytest.mark.parametrize("program", ["ComfyUI, Load LoRA", "diffusers", "kohya's sd-scripts"])
+@pytest.mark.parametrize("program", ["ComfyUI, Load LoRA", "diffusers", "kohya's sd-scripts", "Forge", "InvokeAI"])
 def test_the_rules_of_readers_take_all_of_such_a_file(report, program):
     tensors = pack(report, "float32")[0]
-    assert taken(program, tensors) == {key.rpartition(".lora_up")[0] for key in tensors if "lora_up" in key}
-    assert not [line for line in losses(tensors) if program in line]
+    assert taken(program, "sd1", tensors) == {key.rpartition(".lora_up")[0] for key in tensors if "lora_up" in key}
+    assert not [line for line in losses("sd1", tensors) if program in line]
 
 
 def test_a_loader_of_the_model_alone_is_said_to_leave_the_text_encoder_out(report):
-    (line,) = (line for line in losses(pack(report, "float32")[0]) if "LoraLoaderModelOnly" in line)
-    assert "takes 32 of 39 layers" in line
-    assert "cross-attention" in line
+    (line,) = json.loads(pack(report, "float32")[1]["erasepro.readers"])
+    assert line == (
+        "ComfyUI, LoraLoaderModelOnly takes 32 of 38 layers, so the concept may come back: solve with own_tokens off "
+        "and where set to cross-attention."
+    )
+
+
+def test_programs_that_do_not_know_a_family_are_named_in_one_line(report):
+    made = erasure("pixart", dict(report.solution.updates.text_encoder), dict(report.solution.updates.diffusion_model))
+    *_, line = losses("pixart", pack(made, "float32")[0])
+    assert line == "It is not made for diffusers, kohya's sd-scripts, Forge, InvokeAI, which take none of it."
 
 
 def test_the_zeros_are_no_layer_and_nothing_else_may_stand_in_their_place(report):

@@ -67,7 +67,7 @@ def test_a_stock_loader_reads_a_few_rows_as_a_lora(host, mini, report, tmp_path)
     import comfy.utils
 
     tensors, back = stored(report, "float32", tmp_path)
-    assert f"text_encoders.{TABLE}.lora_up.weight" in tensors
+    assert f"text_encoders.{TABLE}.lora_B.weight" in tensors
     lora = comfy.utils.load_torch_file(str(tmp_path / "erasure.safetensors"))
     model, clip = mini[:2]
     loaded = comfy.sd.load_lora_for_models(model, clip, lora, 1.0, 1.0)
@@ -77,7 +77,7 @@ def test_a_stock_loader_reads_a_few_rows_as_a_lora(host, mini, report, tmp_path)
 
 
 def test_many_rows_are_stored_as_rows(host, mini, report, tmp_path, monkeypatch):
-    monkeypatch.setattr("erasepro_core.files.MOST_ROWS", 1)
+    monkeypatch.setattr("erasepro_core.layout.MOST_ROWS", 1)
     tensors, back = stored(report, "float32", tmp_path)
     assert f"text_encoders.{TABLE}.rows" in tensors
     assert sum(tensor.numel() for tensor in tensors.values()) < 1000

@@ -32,8 +32,8 @@ class Words(UNetFamily):
         # Behind the end token everything is zero, and zeros say nothing to the cross-attention.
         return [bert_encoder(text_encoder, "minilm", padding=False)]
 
-    def lora_name(self, side: str, name: str) -> str:
-        return Family.lora_name(self, side, name)
+    def general_name(self, side: str, name: str) -> str:
+        return Family.general_name(self, side, name)
 
 
 class Causal(Lumina2):
