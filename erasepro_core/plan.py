@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .align import PADDING_OFFSETS, content_positions, measured_positions
 from .capture import Columns
-from .concept import Concept, ConceptError, PromptPair, Request
+from .concept import FIRST, Concept, ConceptError, PromptPair, Request
 from .encoded import Prefixes, aligned, in_parts, matched
 from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
@@ -20,8 +20,14 @@ from .options import Options
 from .path import Rows, TextPath
 from .prompts import Prompts, unique
 
-FEW = 8
-"""Sentences of a name that start depths are tried with; the start depth that is chosen is solved with all."""
+FEW, FEW_IN_ALL = 8, 80
+"""Sentences of a name that start depths are tried with, and of all names together, of which each has one at least; the
+start depth that is chosen is solved with all."""
+SENTENCES_IN_ALL = 280
+"""Sentences of all names together that are solved on, of which each name has the first four at least. The first
+sentences of a name do nearly all, and many names leave no room for more (docs/decisions/0071)."""
+UNSEEN_IN_ALL = 100
+"""Sentences of all names together that leak is measured in, of which each name has the first four at least."""
 FORMS = 7
 """One in so many sentences of a name is solved on with its form too: forms shall not cost the name itself its room."""
 PADDED = 4
@@ -128,11 +134,13 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     """
     method = options.method
     count, long = method.sentences(options.templates), path.family.long_prompts
+    names = sum(len(concept.names) for concept in request.concepts)
+    count = min(count, max(FIRST, SENTENCES_IN_ALL // names))
     pairs = request.pairs(count, long)
     named = len(pairs)
     if options.forms and method.forms:
         pairs += _of_forms(request, max(1, count // FORMS), long)
-    both, prefixes = matched(path, [*pairs, *request.unseen_pairs()])
+    both, prefixes = matched(path, [*pairs, *request.unseen_pairs(max(FIRST, UNSEEN_IN_ALL // names))])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
     prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, long)
     every = prompts.all()
@@ -149,7 +157,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         tokens=tokens,
         pairs=tuple(pairs),
         named=tuple(pairs[:named]),
-        few=_few(pairs[:named]),
+        few=_few(pairs[:named], min(FEW, max(1, FEW_IN_ALL // names))),
         unseen=tuple(unseen),
         groups=prompts.groups(),
         prefixes=prefixes,
@@ -169,13 +177,13 @@ def _of_forms(request: Request, count: int, long: bool) -> list[PromptPair]:
     return [pair for _, pair in request.form_pairs(sentences)]
 
 
-def _few(pairs: Sequence[PromptPair]) -> frozenset[int]:
-    """The pairs of the first sentences of each name."""
+def _few(pairs: Sequence[PromptPair], count: int) -> frozenset[int]:
+    """The pairs of the first few sentences of each name."""
     seen: Counter[tuple[int, str]] = Counter()
     found: list[int] = []
     for index, pair in enumerate(pairs):
         seen[pair.concept, pair.target] += 1
-        if seen[pair.concept, pair.target] <= FEW:
+        if seen[pair.concept, pair.target] <= count:
             found.append(index)
     return frozenset(found)
 
