@@ -14,7 +14,7 @@ from .mention import mentions
 from .path import TextPath
 from .phrase import key
 from .plain import plain
-from .probes import UNLISTED, Probe, checked_probes, further_probes, named_probes, unseen_probes
+from .probes import NOT_ASKED, Probe, checked_probes, further_probes, named_probes, unseen_probes
 from .spellings import spelled_out
 
 THRESHOLD = 0.3
@@ -58,11 +58,11 @@ class Audit:
     def leaks(self) -> dict[tuple[int, str], float]:
         """Leak by concept and name: the mean of the group of sentences with the highest one.
 
-        Forms that are not listed do not count. A mean over all groups would hide a high leak in a small one.
+        Forms and names that are not listed do not count. A mean over all groups would hide a high leak in a small one.
         """
         groups: dict[tuple[int, str], dict[str, list[float]]] = {}
         for f in self.findings:
-            if f.group != UNLISTED:
+            if f.group not in NOT_ASKED:
                 groups.setdefault((f.concept, f.name), {}).setdefault(f.group, []).append(f.leak)
         return {owner: max(map(fmean, found.values())) for owner, found in groups.items()}
 
@@ -86,7 +86,7 @@ class Audit:
         lines = []
         for (index, name), leak in self.leaks().items():
             if not leak <= self.threshold:
-                own = [f for f in self.findings if (f.concept, f.name) == (index, name) and f.group != UNLISTED]
+                own = [f for f in self.findings if (f.concept, f.name) == (index, name) and f.group not in NOT_ASKED]
                 worst = max(own, key=lambda f: f.leak)
                 lines.append(
                     f"{name!r} of {self.request.concepts[index]}: leak {leak:.2f}, most in {worst.prompt!r} "
@@ -185,7 +185,7 @@ def audit_against(
     request = spelled_out(request, before)
     probes = [*unseen_probes(request), *further_probes(request, prompts)]
     checks = checks_of([probe.pair for probe in probes], before, emphasis=True)
-    told = [n for n, check in enumerate(checks) if check.contrast > 0 or probes[n].group != UNLISTED]
+    told = [n for n, check in enumerate(checks) if check.contrast > 0 or probes[n].group not in NOT_ASKED]
     findings = _measured([probes[n] for n in told], [checks[n] for n in told], path, emphasis=True)
     return Audit(request, tuple(findings), threshold)
 

@@ -46,6 +46,8 @@ class Concept:
     """The user's own sentences with one `{}`, solved on before the built-in ones."""
     only_own: bool = False
     """Whether they replace the built-in ones. Then every fifth is not solved on: leak is measured there."""
+    found: tuple[str, ...] = ()
+    """Names that the model was found to understand as the target, and that are not listed: they are only measured."""
     languages: tuple[str, ...] = ()
     """Languages beside English whose built-in sentences the model reads; names in them are said in these first."""
 

@@ -129,6 +129,11 @@ def _each(field: str, text: str, read: Callable[[str], str]) -> tuple[str, ...]:
     return tuple(name for name in found if name)
 
 
+def read_names(field: str, text: str) -> tuple[str, ...]:
+    """Names, one a line; raises ConceptError naming the field and the line."""
+    return _each(field, text, _read_preserve)
+
+
 def _read_preserve(line: str) -> str:
     if found := BARS.search(line) or ARROWS.search(line):
         raise MarkError(f"{line!r} has {found[0]!r}, which has no place here. Write one name a line.")

@@ -37,15 +37,17 @@ def written_request(request: Request) -> Entry:
 
 def _written_concept(concept: Concept) -> Entry:
     own = {"sentences": concept.sentences, "only_own": concept.only_own} if concept.sentences else {}
+    found = {"found": concept.found} if concept.found else {}
     spoken = {"languages": concept.languages} if concept.languages else {}
-    return {"text": stored_text(concept), "kind": concept.kind.name, **own, **spoken}
+    return {"text": stored_text(concept), "kind": concept.kind.name, **own, **found, **spoken}
 
 
 def _read_concept(value: Entry, preserves: Sequence[str], everyday: Sequence[str]) -> Request:
     text, sentences = typed(value["text"], str), _texts(value.get("sentences", []))
     if len(text) > MAX_LINE or sum(map(len, sentences)) > MAX_SENTENCES:
         raise FileError(f"a concept of its request has more than {MAX_LINE} letters, or too many sentences.")
-    concept = replace(stored_line(text, typed(value["kind"], str)), languages=_texts(value.get("languages", [])))
+    more = {key: _texts(value.get(key, [])) for key in ("found", "languages")}
+    concept = replace(stored_line(text, typed(value["kind"], str)), **more)
     return request_of([concept], preserves, everyday, sentences, value.get("only_own", False) is True)
 
 
@@ -80,6 +82,7 @@ def written_measures(report: Report) -> Entry:
         "leak_training": report.leak_training,
         "leak_unseen": report.leak_unseen,
         "leak_unlisted": report.leak_unlisted,
+        "leak_found": report.leak_found,
         "drift": dict(report.drift),
         "moved": report.moved,
         "start": report.solution.start,
@@ -103,6 +106,7 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
         "leak_training": numbers_of(value["leak_training"], concepts),
         "leak_unseen": numbers_of(value["leak_unseen"], concepts),
         "leak_unlisted": _leaks(value.get("leak_unlisted", [None] * concepts), concepts),
+        "leak_found": _of_each(value.get("leak_found", [[]] * concepts), concepts),
         "drift": {typed(name, str): number(moved) for name, moved in value["drift"].items()},
         "moved": {typed(group, str): _moved(moved) for group, moved in value.get("moved", {}).items()},
     }
@@ -121,6 +125,14 @@ def _leaks(values: Any, count: int) -> tuple[float | None, ...]:
     if len(leaks) != count:
         raise ValueError(f"{len(leaks)} leaks where {count} are expected")
     return leaks
+
+
+def _of_each(values: Any, count: int) -> tuple[tuple[tuple[str, float], ...], ...]:
+    """Names with a number, of each concept."""
+    found = tuple(map(_moved, typed(values, list)))
+    if len(found) != count:
+        raise ValueError(f"{len(found)} lists of names where {count} are expected")
+    return found
 
 
 def _moved(values: Any) -> tuple[tuple[str, float], ...]:

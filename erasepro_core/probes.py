@@ -13,6 +13,8 @@ from .mention import opened, spellings
 CHECKED = "unseen sentences"
 OWN = "your prompts"
 UNLISTED = "forms not listed"
+FOUND = "names not listed"
+NOT_ASKED = (UNLISTED, FOUND)
 """Reported, but no part of the verdict: the erasure was not asked for them."""
 
 
@@ -39,7 +41,7 @@ def unseen_probes(request: Request) -> list[Probe]:
 
 def further_probes(request: Request, prompts: Iterable[str]) -> list[Probe]:
     """What an audit measures beside these: variations, forms that are not listed, prompts of the user's own."""
-    return [*_variations(request), *unlisted_probes(request), *_own(request, prompts)]
+    return [*_variations(request), *unlisted_probes(request), *found_probes(request), *_own(request, prompts)]
 
 
 def _variations(request: Request) -> list[Probe]:
@@ -59,6 +61,16 @@ def unlisted_probes(request: Request) -> list[Probe]:
     """
     pairs = request.form_pairs(lambda concept, name: request.unseen(concept, name)[:SENTENCES])
     return [Probe(UNLISTED, name, _escaped(pair)) for name, pair in pairs]
+
+
+def found_probes(request: Request) -> list[Probe]:
+    """The unseen sentences with names that were found and that nobody listed."""
+    return [
+        Probe(FOUND, name, _escaped(PromptPair(template, name, concept.anchor, index)))
+        for index, concept in enumerate(request.concepts)
+        for name in concept.found
+        for template in request.unseen(concept, name)[:SENTENCES]
+    ]
 
 
 def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:

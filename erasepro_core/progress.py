@@ -8,13 +8,14 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """What a job does; the value is for people. A solve has the first four, in this order."""
+    """What a job does; the value is for people. A solve reads the model, tries, solves and measures."""
 
     READING = "reading the model"
     TRYING = "trying start depths"
     SOLVING = "solving"
     MEASURING = "measuring the result"
     DRAWING = "drawing pictures"
+    READING_WORDS = "reading the vocabulary"
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Report:
     """By concept, mean over sentences it was not solved on."""
     leak_unlisted: tuple[float | None, ...]
     """By concept, mean over forms of its names that are not listed, such as plurals; None where all are."""
+    leak_found: tuple[tuple[tuple[str, float], ...], ...]
+    """By concept, names that were found and are not listed, each with its mean."""
     drift: Mapping[str, float]
     """Mean by group of prompts that should not have moved."""
     moved: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
@@ -71,9 +73,9 @@ class Report:
     def short(self) -> str:
         """A few lines for the node."""
         solution = self.solution
-        leaks = zip(self.leak_training, self.leak_unseen, self.leak_unlisted, strict=True)
+        leaks = zip(self.leak_training, self.leak_unseen, self.leak_unlisted, self.leak_found, strict=True)
         lines = []
-        for concept, (seen, new, form) in zip(solution.request.concepts, leaks, strict=True):
+        for concept, (seen, new, form, found) in zip(solution.request.concepts, leaks, strict=True):
             lines += [
                 str(concept),
                 f"  leak {seen:.3f} in sentences solved on, {new:.3f} in unseen ones (1 all, 0 gone)",
@@ -81,6 +83,8 @@ class Report:
             if form is not None:
                 forms = ", ".join(form for form, _ in solution.request.forms(concept).values())
                 lines.append(f"  leak {form:.3f} in forms of its names: {forms}")
+            if found:
+                lines.append(f"  leak in names found and not listed: {_listed(found)}")
         lines += [f"NOT ERASED: {concept}" for concept in self.not_erased()]
         lines.append("drift: " + ", ".join(f"{name} {moved:.3f}" for name, moved in self.drift.items()))
         lines += [f"moved most, {name}: {_listed(moved)}" for name, moved in self.moved.items() if moved]
@@ -145,6 +149,7 @@ class Report:
                 "training": list(self.leak_training),
                 "unseen": list(self.leak_unseen),
                 "unlisted": list(self.leak_unlisted),
+                "found": [dict(found) for found in self.leak_found],
             },
             "drift": dict(self.drift),
             "moved": {group: [list(each) for each in moved] for group, moved in self.moved.items()},

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from .checks import make_checks
-from .concept import PromptPair
+from .concept import PromptPair, Request
 from .encoded import Encoded, encode_prompts, matched
 from .failures import why_not_erased
 from .measure import Weights, drift, leak, weight_pairs
 from .original import Observation, Original
 from .path import TextPath
 from .plan import Plan, make_plan
-from .probes import unlisted_probes
+from .probes import Probe, found_probes, unlisted_probes
 from .report import Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
@@ -59,19 +59,24 @@ def verify(
     encoded = before.encoded, after.encoded
 
     def leaks(pairs: Sequence[PromptPair]) -> tuple[float, ...]:
-        left = leak(pairs, *encoded, weights, plan.prefixes)
-        return tuple(map(fmean, _by_concept(left, pairs, len(solution.request.concepts))))
+        left = leak(pairs, *encoded, weights, plan.prefixes).tolist()
+        return tuple(map(fmean, _by_concept(zip(pairs, left, strict=True), solution.request)))
 
     drifts = {
         name: dict(zip(group, drift(list(group), *encoded, weights).tolist(), strict=True))
         for name, group in plan.groups.items()
     }
+
+    def left_in(probes: Sequence[Probe]) -> list[tuple[Probe, float]]:
+        return _leaks(probes, (original, edited), encoded, weights)
+
     return Report(
         solution=solution,
         residuals=residuals,
         leak_training=leaks(plan.named),
         leak_unseen=leaks(plan.unseen),
-        leak_unlisted=_unlisted(solution, (original, edited), encoded, weights),
+        leak_unlisted=_unlisted(left_in(unlisted_probes(solution.request)), solution.request),
+        leak_found=_found(left_in(found_probes(solution.request)), solution.request),
         drift={name: fmean(moved.values()) for name, moved in drifts.items()},
         moved={name: _most(plan.groups[name], moved) for name, moved in drifts.items() if name in NAMED},
         checks=make_checks(solution.request, original, before.encoded),
@@ -180,25 +185,47 @@ def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
     return Residual(share(left @ kept, gap @ kept), share(left, gap))
 
 
-def _by_concept(left: Tensor, pairs: Sequence[PromptPair], count: int) -> list[list[float]]:
+def _by_concept(leaks: Iterable[tuple[PromptPair, float]], request: Request) -> list[list[float]]:
     """The leaks of pairs, for each concept those of its own."""
-    return [[v for pair, v in zip(pairs, left.tolist(), strict=True) if pair.concept == c] for c in range(count)]
+    found: list[list[float]] = [[] for _ in request.concepts]
+    for pair, left in leaks:
+        found[pair.concept].append(left)
+    return found
 
 
-def _unlisted(
-    solution: Solution, models: tuple[TextPath, TextPath], known: tuple[Encoded, Encoded], weights: Weights
-) -> tuple[float | None, ...]:
-    """Leak by concept in forms of its names that are not listed."""
-    pairs = [probe.pair for probe in unlisted_probes(solution.request)]
-    count = len(solution.request.concepts)
-    if not pairs:
-        return (None,) * count
-    pairs, prefixes = matched(models[0], pairs)
+def _unlisted(leaks: Sequence[tuple[Probe, float]], request: Request) -> tuple[float | None, ...]:
+    """By concept: the mean over forms of its names that are not listed."""
+    by_concept = _by_concept(((probe.pair, left) for probe, left in leaks), request)
+    return tuple(fmean(of_concept) if of_concept else None for of_concept in by_concept)
+
+
+def _found(leaks: Sequence[tuple[Probe, float]], request: Request) -> tuple[tuple[tuple[str, float], ...], ...]:
+    """By concept: names that were found and are not listed, each with its mean."""
+    by_name: list[dict[str, list[float]]] = [{} for _ in request.concepts]
+    for probe, left in leaks:
+        by_name[probe.pair.concept].setdefault(probe.name, []).append(left)
+    return tuple(tuple((name, fmean(found)) for name, found in names.items()) for names in by_name)
+
+
+def _leaks(
+    probes: Sequence[Probe], models: tuple[TextPath, TextPath], known: tuple[Encoded, Encoded], weights: Weights
+) -> list[tuple[Probe, float]]:
+    """The probes with their leak, those that tell something.
+
+    What a model reads as one before anything is erased says nothing of the erasure.
+
+    Args:
+        probes: what is measured.
+        models: the original and the edited one.
+        known: prompts that are encoded already in each.
+        weights: of what reads the text.
+    """
+    if not probes:
+        return []
+    pairs, prefixes = matched(models[0], [probe.pair for probe in probes])
     both = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
     targets = [pair.target_prompt for pair in pairs]
     encoded = encode_prompts(models[0], both, known=known[0]), encode_prompts(models[1], targets, known=known[1])
-    # What a model reads as one before anything is erased says nothing of the erasure.
     told = leak(pairs, encoded[0], encoded[0], weights, prefixes) > 0
-    left = leak(pairs, *encoded, weights, prefixes)[told]
-    pairs = [pair for pair, is_told in zip(pairs, told.tolist(), strict=True) if is_told]
-    return tuple(fmean(leaks) if leaks else None for leaks in _by_concept(left, pairs, count))
+    left = leak(pairs, *encoded, weights, prefixes)
+    return [(probes[n], float(left[n])) for n in told.nonzero().flatten().tolist()]

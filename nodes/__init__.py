@@ -9,6 +9,7 @@ from .define import DefineConcepts
 from .files import LoadErasure, SaveErasure
 from .guard import RequireErasure
 from .host import register_folder
+from .names import FindNames
 from .report import ErasureReport
 from .routes import add_routes
 from .solve import Solve
@@ -22,6 +23,7 @@ class ErasePro(ComfyExtension):
         add_routes()  # here and not in `on_load`, which ComfyUI 0.3.75 does not call
         return [
             DefineConcepts,
+            FindNames,
             Solve,
             ApplyErasure,
             SaveErasure,

@@ -1,5 +1,6 @@
 """A small erasure with everything a report says of it, made by hand: for tests of files, without any model."""
 
+from dataclasses import replace
 from math import nan
 
 import torch
@@ -16,6 +17,7 @@ VALUES = KEYS.replace("to_k", "to_v")
 REQUEST = parse_request("circle | disc -> square", "object", "triangle\nring", "a house").joined(
     parse_request("Van Gogh -> an artist", "style", "Monet")
 )
+REQUEST = replace(REQUEST, concepts=(replace(REQUEST.concepts[0], found=("puss",)), REQUEST.concepts[1]))
 
 
 def side_of(name: str) -> Side:
@@ -58,6 +60,7 @@ def example(scale: float = 1.0) -> Report:
         leak_training=(0.01, 0.02),
         leak_unseen=(0.05, 0.06),
         leak_unlisted=(0.5, None),
+        leak_found=((("puss", 0.4),), ()),
         drift={"neutral": 0.02, "anchors": 0.01},
         moved={"preserves": (("ring", 0.25), ("triangle", 0.01)), "neighbours": (("moon", 0.1),)},
         checks=tuple(checks),

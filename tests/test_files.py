@@ -77,6 +77,7 @@ def test_what_was_asked_and_measured_comes_back(tmp_path):
     assert back.drift == report.drift
     assert (back.leak_training, back.leak_unseen) == (report.leak_training, report.leak_unseen)
     assert back.leak_unlisted == report.leak_unlisted == (0.5, None)
+    assert back.leak_found == report.leak_found == ((("puss", 0.4),), ())
     assert back.residuals == report.residuals
     assert back.fingerprints == report.fingerprints
     assert back.short() == report.short()
@@ -98,6 +99,7 @@ def test_a_file_is_a_lora_in_the_naming_that_loaders_share():
     assert json.loads(metadata["erasepro.request"])["concepts"][0] == {
         "text": "circle | disc -> square",
         "kind": "object",
+        "found": ["puss"],
     }
 
 
@@ -252,7 +254,15 @@ def test_own_sentences_travel_in_a_file_and_change_the_digest(tmp_path):
     report = example()
     request = parse_request("circle -> square", "object", sentences="a {} in my garden", only_own=True)
     own = replace(report.solution, request=request)
-    whole = replace(report, solution=own, leak_training=(0.1,), leak_unseen=(0.1,), leak_unlisted=(None,), checks=())
+    whole = replace(
+        report,
+        solution=own,
+        leak_training=(0.1,),
+        leak_unseen=(0.1,),
+        leak_unlisted=(None,),
+        leak_found=((),),
+        checks=(),
+    )
     assert read(written(tmp_path, whole, "float32")).solution.request == request
     other = replace(own, request=parse_request("circle -> square", "object"))
     assert digest_of(own, {}) != digest_of(other, {})

@@ -25,7 +25,7 @@ ORDER = (
     ("sketch", "original"),
     ("plan",),
     ("options", "measure"),
-    ("spellings",),
+    ("spellings", "vocabulary"),
     ("methods", "schedule"),
     ("prompts",),
     ("neighbours",),
@@ -42,6 +42,7 @@ BRIDGE_ORDER = (
     ("patches",),
     ("live_path", "rows"),
     ("beside", "tokens", "weights", "folders", "pictures", "progress", "routes", "sampling"),
+    ("vocabulary",),
 )
 """The same for the files of nodes/host."""
 HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "nodes", "server", "execution"}

@@ -1,6 +1,7 @@
 // The concept editor: a table over the text of Define Concepts. The text widget stays the only truth: the table is read
 // from it and written to it, and the node works without this file.
 import { api } from "../../scripts/api.js";
+import { chips, chipsGoTo, findNames } from "./chips.js";
 import { attachElement, chain, element } from "./dom.js";
 import { emptyRow, moved, readText, writeLine, writeText } from "./lines.js";
 import { loadPresets, withPreset } from "./presets.js";
@@ -24,6 +25,7 @@ class ConceptEditor {
     this.rows = [];
     this.asked = 0;
     this.#build();
+    chipsGoTo(node, this);
     for (const name of FIELDS) hide(this.widgets[name], true);
     for (const name of ["text", "kind", ...FIELDS]) this.#follow(this.widgets[name]);
     chain(node, "onConfigure", () => this.read());
@@ -42,6 +44,9 @@ class ConceptEditor {
     this.add = element("button", { type: "button", onclick: () => this.#insert(this.rows.length) }, say("+ add"));
     this.presets = element("select", { onchange: () => this.#usePreset() });
     this.presets.setAttribute("aria-label", say("presets"));
+    this.find = element("button", { type: "button", onclick: () => this.#say(findNames(this.node)) }, say("find names"));
+    this.find.title = say("Names that you did not list, from the model's own vocabulary");
+    this.found = element("div");
     this.status = element("p", { role: "status" });
     this.preserve = this.#field("preserve", say("names to preserve, one a line"), 3);
     this.everyday = this.#field("everyday", say("optional: your everyday prompts, one a line"), 3);
@@ -49,8 +54,8 @@ class ConceptEditor {
     const preserve = element("label", {}, say("preserve"), this.preserve);
     const everyday = element("details", {}, element("summary", {}, say("everyday prompts")), this.everyday);
     const sentences = element("details", {}, element("summary", {}, say("your sentences")), this.sentences);
-    const tools = element("div", { className: "erasepro-tools" }, this.add, this.presets, this.asText);
-    const parts = [this.table, this.plain, tools, this.status, preserve, everyday, sentences];
+    const tools = element("div", { className: "erasepro-tools" }, this.add, this.find, this.presets, this.asText);
+    const parts = [this.table, this.plain, tools, this.status, this.found, preserve, everyday, sentences];
     this.root = element("div", { className: "erasepro-editor" }, element("div", {}, ...parts));
     this.root.addEventListener("keydown", keepFromCanvas);
     this.root.addEventListener("focusin", () => this.read());
@@ -194,6 +199,29 @@ class ConceptEditor {
 
   #cells(column) {
     return this.body.querySelectorAll(`input[data-column="${column}"]`);
+  }
+
+  // -- what was found in the model
+
+  /** Shows names of the concepts in this table that nobody listed. */
+  showFound(found) {
+    const mine = found.filter(({ target }) => this.#named(target));
+    this.found.replaceChildren(...mine.flatMap((each) => chips(each, (...taken) => this.#take(...taken))));
+  }
+
+  #named(target) {
+    return this.rows.find((row) => row.target?.toLowerCase() === target.toLowerCase());
+  }
+
+  #take(what, target, name) {
+    const row = this.#named(target);
+    if (what === "preserve") {
+      this.#write("preserve", [this.preserve.value.trimEnd(), name].filter(Boolean).join("\n"));
+      this.read();
+    } else if (row) {
+      row.aliases = [row.aliases, name].filter(Boolean).join(" | ");
+      this.#changed(this.rows.indexOf(row), "aliases");
+    }
   }
 
   // -- what the server says of it

@@ -1,13 +1,16 @@
 // What the pack adds to the page: an editor on Define Concepts, reports and remarks on other nodes, names in its language.
 // Every node works without it.
 import { app } from "../../scripts/app.js";
+import { hand } from "./chips.js";
 import { attachEditor } from "./editor.js";
 import { recall } from "./memory.js";
 import { nameParts, nameType } from "./names.js";
 import { attachNote, attachPanel } from "./panel.js";
+import { say } from "./words.js";
 
 const ATTACH = {
   ErasePro_DefineConcepts: attachEditor,
+  ErasePro_FindNames: (node) => attachPanel(node, say("Run to find names that you did not list."), hand),
   ErasePro_Solve: attachPanel,
   ErasePro_Audit: attachPanel,
   ErasePro_Report: attachPanel,

@@ -8,11 +8,14 @@ import { say } from "./words.js";
 
 const EVENT = "erasepro.progress"; // nodes/host/progress.py sends it
 
-/** Puts a panel on a node and fills it from the node's output. */
-export function attachPanel(node) {
+/** Puts a panel on a node and fills it from the node's output; names that were found go on to `hand`. */
+export function attachPanel(node, before = say("Run to see what is erased, and what else moves."), hand = undefined) {
   const show = makePanel(node, { width: 380, least: 130, most: 460 });
-  show(element("p", {}, say("Run to see what is erased, and what else moves.")));
-  remember(node, (output) => output.text && show(...report(output)));
+  show(element("p", {}, before));
+  remember(node, (output) => {
+    if (output.text) show(...report(output));
+    if (output.erasepro_names) hand?.(node, output.erasepro_names[0]);
+  });
   follow(node, show);
 }
 

@@ -9,6 +9,7 @@ from .progress import Meter
 from .routes import add_post_route
 from .sampling import SAMPLERS, SCHEDULERS, Sampling, conditioning, draw
 from .tokens import PromptError, token_count
+from .vocabulary import vocabulary_of
 from .weights import WeightError, effective_weight, fingerprints
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "register_folder",
     "save_tensors",
     "token_count",
+    "vocabulary_of",
     "with_erasure",
     "without_patches",
 ]

@@ -13,6 +13,7 @@ from torch import nn
 from ...erasepro_core import Encoder, TokenRow
 from ...erasepro_core.align import POOLED_ROW, common
 from ...erasepro_core.path import Rows
+from .vocabulary import whole_words
 
 HostTokens = list[list[tuple[int, float]]]
 """Tokens as the host's tokenizers give them and its encoders take them: rows of (id, weight)."""
@@ -50,6 +51,10 @@ class PromptTokenizer:
             self._tokenizer(encoder).inv_vocab[token] for encoder in self._encoders for token in tokens[encoder.name]
         )
         return list(dict.fromkeys(word.replace("</w>", "").strip(" \u2581\u0120") for word in said))
+
+    def whole_words(self) -> list[str]:
+        """The words of the tokenizer that has most of them; see `whole_words`."""
+        return max((whole_words(self._tokenizer(encoder)) for encoder in self._encoders), key=len)
 
     def _row(self, prompt: str, encoder: Encoder, chunks: HostTokens) -> TokenRow:
         tokenizer, (lead, tail) = self._tokenizer(encoder), self._frames[encoder.name]

@@ -65,7 +65,7 @@ def untouched(server):
 
 def test_the_nodes_are_there_and_every_input_explains_itself(info):
     ours = {name: node for name, node in info.items() if name.startswith("ErasePro_")}
-    names = "DefineConcepts", "Solve", "Apply", "Save", "Load", "Report", "Audit", "Guard", "Compare"
+    names = "DefineConcepts", "Solve", "Apply", "Save", "Load", "Report", "Audit", "Guard", "Compare", "FindNames"
     assert set(ours) == {f"ErasePro_{name}" for name in names}
     for node in ours.values():
         assert node["category"] == "ErasePro"

@@ -1,0 +1,186 @@
+"""The words of a tokenizer by what the model makes of them: which may be other names of a target, which are near it.
+
+The cosine alone cannot tell a synonym from a related word: some words have many near ones, others none. So each word is
+compared with its own surroundings, as cross-domain similarity local scaling does (arXiv 1710.04087): twice the cosine
+of two words, less the mean cosine of each to its ten nearest. Above zero the two are nearer to each other than to
+those, and may mean the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from .align import name_positions
+from .concept import Concept, Request, related_phrases
+from .encoded import encode_prompts
+from .mention import Mentions
+from .neighbours import CANDIDATES
+from .path import TextPath
+from .phrase import key
+from .progress import Phase, Steps, Tick, ignore
+
+PART = 256
+"""Words that are read at a time."""
+NEAREST = 10
+"""How many of the nearest words are a word's surroundings."""
+LOOKED_AT = 80
+"""How many words with the highest cosine are compared."""
+SHOWN = 12
+"""At most so many names of each sort are found."""
+PLURALS = 100
+"""How many words are tried with their plural, to find out whether a model knows words."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words, and their features in one model without what all of them share."""
+
+    words: tuple[str, ...]
+    directions: Tensor
+    """`[words, d]`, each of length one; the cosine of two is their product."""
+    means: tuple[Tensor, ...]
+    """What all words share, by input of the diffusion model."""
+    total: int
+    """How many words there are; fewer were read where the time was up."""
+
+    def directions_of(self, names: Sequence[str], path: TextPath) -> Tensor:
+        """Where names stand among the words, `[names, d]`."""
+        return _directions(_features(names, path), self.means)
+
+    def with_names(self, names: Sequence[str], path: TextPath) -> Vocabulary:
+        """The same with further names behind the words."""
+        known = set(map(key, self.words))
+        new = [name for name in dict.fromkeys(names) if key(name) not in known]
+        if not new:
+            return self
+        directions = torch.cat([self.directions, self.directions_of(new, path)])
+        return replace(self, words=(*self.words, *new), directions=directions)
+
+    @torch.no_grad()
+    def surroundings(self, directions: Tensor) -> Tensor:
+        """Mean cosine to the nearest words, `[n]`; a word is not near itself."""
+        nearest = (directions @ self.directions.T).topk(min(NEAREST + 1, len(self.words))).values
+        itself = nearest[:, :1] > 1 - 1e-5
+        return torch.where(itself[:, 0], nearest[:, 1:].mean(1), nearest[:, :-1].mean(1))
+
+    @torch.no_grad()
+    def knows_words(self) -> bool:
+        """Whether most words have their plural among the nearest: a model with random weights knows none."""
+        places = {word: place for place, word in enumerate(self.words)}
+        pairs = [(places[word], places[f"{word}s"]) for word in self.words if len(word) > 3 and f"{word}s" in places]
+        if not pairs:
+            return True
+        singular, plural = torch.tensor(pairs[:PLURALS]).T
+        cosines = self.directions[singular] @ self.directions.T
+        of_plural = cosines.gather(1, plural[:, None].to(cosines.device))
+        return bool(((cosines > of_plural).sum(1) <= NEAREST).float().mean() > 0.5)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What was found for one concept, each name with its score, the highest first."""
+
+    target: str
+    likely: tuple[tuple[str, float], ...]
+    """May mean the same; the score is above zero."""
+    near: tuple[tuple[str, float], ...]
+    """Something else, but similar."""
+
+
+@torch.no_grad()
+def read_vocabulary(words: Sequence[str], path: TextPath, seconds: float, tick: Tick = ignore) -> Vocabulary:
+    """Reads what a model makes of words, as many as the time allows.
+
+    Args:
+        words: the most useful ones first.
+        seconds: when to stop.
+        tick: called after every part; what it raises ends the work.
+    """
+    began, parts, count = time.monotonic(), [], Steps(-(-len(words) // PART), tick)
+    for first in range(0, len(words), PART):
+        parts.append(_features(words[first : first + PART], path))
+        count(Phase.READING_WORDS)
+        if time.monotonic() - began > seconds:
+            break
+    features = [torch.cat(of_input) for of_input in zip(*parts, strict=True)]
+    means = tuple(each.mean(0) for each in features)
+    read = words[: len(features[0])]
+    return Vocabulary(tuple(read), _directions(features, means), means, len(words))
+
+
+@torch.no_grad()
+def find_names(request: Request, path: TextPath, vocabulary: Vocabulary, own: Sequence[str] = ()) -> tuple[Names, ...]:
+    """Names of each concept that nobody listed, and names near it: words, names that its kind knows, and own ones.
+
+    Args:
+        own: further candidates, which may have several words.
+    """
+    kinds = {concept.kind.name: concept.kind for concept in request.concepts}
+    around = {name: vocabulary.with_names(kind.names[:CANDIDATES], path) for name, kind in kinds.items()}
+    words = {name: each.with_names(own, path) for name, each in around.items()}
+    return tuple(
+        _of_concept(each, request, path, around[each.kind.name], words[each.kind.name]) for each in request.concepts
+    )
+
+
+def _of_concept(concept: Concept, request: Request, path: TextPath, around: Vocabulary, words: Vocabulary) -> Names:
+    """Names of one concept.
+
+    Args:
+        around: the words that surroundings are of.
+        words: those that are compared, own candidates among them.
+    """
+    targets = words.directions_of(concept.said_once, path)
+    cosines = targets @ words.directions.T
+    looked_at = cosines.amax(0).topk(min(LOOKED_AT, len(words.words))).indices
+    candidates, cosines = words.directions[looked_at], cosines[:, looked_at]
+    scores = (2 * cosines - around.surroundings(targets)[:, None] - around.surroundings(candidates)).amax(0)
+    # What is nearer to something that shall stay means that: `vehicle` is a name of `car`, not of `red car`.
+    stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
+    means_target = (scores > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
+    names = [words.words[place] for place in looked_at.tolist()]
+    others, taken = _others(concept), _taken(concept, request, names)
+    ranked = sorted(zip(names, scores.tolist(), means_target.tolist(), strict=True), key=lambda each: -each[1])
+    ranked = [(name, score, is_name and name not in others) for name, score, is_name in ranked if name not in taken]
+    likely, near = ([(name, score) for name, score, is_name in ranked if is_name == wanted] for wanted in (True, False))
+    return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(near[:SHOWN]))
+
+
+def _others(concept: Concept) -> frozenset[str]:
+    """Names that are somebody else's, however similar a model thinks them."""
+    return frozenset(concept.kind.names if concept.kind.proper_names else ())
+
+
+def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]:
+    """The words that are named already, or are a part of what must stay.
+
+    A word of a proper name may be said alone and mean the whole; a word of another name means something else.
+    """
+    known = {key(phrase) for phrase in request.phrases}
+    whole = [*request.preserves, *(each.anchor for each in request.concepts)]
+    if not concept.kind.proper_names:
+        whole += [name for each in request.concepts for name in each.names]
+    return {word for word in words if key(word) in known or any(map(Mentions([word]).within, whole))}
+
+
+def _features(names: Sequence[str], path: TextPath) -> list[Tensor]:
+    """Features of the last token of each name, said alone, by input of the diffusion model: `[names, d]`."""
+    encoded = encode_prompts(path, names, padding=0)
+    return [
+        torch.cat(
+            [encoded.at(i, [(name, name_positions(encoded.rows[name][i.source])[-1:])]) for name in names]
+        ).float()
+        for i in path.inputs
+    ]
+
+
+def _directions(features: Sequence[Tensor], means: Sequence[Tensor]) -> Tensor:
+    """Features without what all share, of length one; every input counts alike."""
+    parts = [normalize(each - mean, dim=1) for each, mean in zip(features, means, strict=True)]
+    return torch.cat(parts, dim=1) / len(parts) ** 0.5
