@@ -82,6 +82,24 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Structures that only evaluation uses."""
 
+BEFORE = (
+    "yesterday", "in the end", "once more,", "for the cover:", "an idea for later:", "draft 3,", "reference image,", "my brother said:",
+    "we were told about", "they wanted", "please show", "imagine", "a quiet afternoon,", "first prize,", "page 12,", "from the archive,",
+    "something simple:", "a memory of", "close view,", "front view,", "seen today:", "commissioned work,", "scanned page,", "a set of stamps,",
+    "highly rated,", "a postcard with", "a logo that has", "my favorite is", "she whispered something about", "for our meeting I prepared",
+    "a child's first try,", "a calm mood,", "very detailed,", "low quality,", "a sticker of", "the exhibition opens with", "next to nothing but",
+)  # fmt: skip
+"""What training puts before a sentence now and then, so that it stands in many surroundings; it says nothing of the
+picture."""
+AFTER = (
+    "printed on thick paper", "slightly blurry", "for a friend", "as I remember it", "made in one hour", "with a thin frame", "and that is all",
+    "in good condition", "which won a prize", "cosy and calm", "hand made", "4k", "sold last week", "signed and dated", "from our collection",
+    "before lunch", "with love", "no watermark", "very old", "quite new", "clean lines", "and nobody else", "as usual", "rough paper texture",
+    "a bit too large", "shown in the second room", "ready for print", "that we found again after many years", "which made us laugh",
+    "because it was her birthday", "although it took a while", "with some noise", "symmetrical", "minimal", "elegant and rich", "for sale",
+)  # fmt: skip
+"""What training puts behind one."""
+
 BY = ("by {}", "by {}", "in the style of {}", "painted by {}", "in {} style", "style of {}")
 PLACES = {
     "white": ("on a white background", "on a plain white background"),
@@ -129,6 +147,13 @@ def lesson(choose: Chooser, structures: dict[str, tuple[str, ...]] = TRAINED, re
         where=choose.of(PLACES[BACKGROUNDS[scene.background]]) if place else "",
     )
     return Lesson(caption, scene, frozenset(head for head, is_told in told.items() if is_told))
+
+
+def surrounded(choose: Chooser, caption: str) -> str:
+    """A caption of training with other words around it: before, behind, both, or neither."""
+    before = f"{choose.of(BEFORE)} " if choose.chance(0.35) else ""
+    behind = f"{choose.of((',', '', '.'))} {choose.of(AFTER)}" if choose.chance(0.35) else ""
+    return before + caption + behind
 
 
 def fill(choose: Chooser, structure: str, *, noun: str, proper: bool, painter: str = "", where: str = "") -> str:

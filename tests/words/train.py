@@ -27,18 +27,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from tests.mini.student import diffuse
 from tests.mini.train import Average
 
 from . import classifier, figures
 from . import model as words
-from .captions import Chooser, Lesson, lessons
+from .captions import Chooser, Lesson, lessons, surrounded
 from .draw import render_all
 from .names import COLOURS, OBJECTS, Scene
 
-CAPTIONS = 8_000
-BATCH = 32
 EMPTY = 0.1
 """Share of lessons without a caption."""
 TIMESTEPS = 1000
@@ -53,42 +52,38 @@ Facts = Mapping[str, Tensor]
 """By head of the classifier, the right answer `[N]`; `UNSAID` where a caption leaves it open."""
 
 
-class School:
-    """Captions with their features, encoded once, and fresh pictures of what they say."""
+class School(IterableDataset[tuple[Tensor, Tensor, Facts]]):
+    """Fresh pictures of what a fixed set of captions says, without end; each worker has lessons of its own."""
 
-    def __init__(self, seed: int, count: int = CAPTIONS):
-        clip = words.build_clip()
-        self._lessons: list[Lesson] = lessons(count, seed)
-        self._features = encode(clip, [lesson.caption for lesson in self._lessons])
-        self._empty = encode(clip, [""])[0]
-        self._generator = torch.Generator().manual_seed(seed + 1)
-        self._choose = Chooser(self._generator)
+    def __init__(self, lessons: list[Lesson], seed: int, size: int):
+        super().__init__()
+        self._lessons, self._seed, self._size = lessons, seed, size
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Facts]]:
-        """Pictures `[N, 3, 32, 32]` in -1..1, features `[N, 77, 384]`, and what the captions say, without end."""
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Facts]]:
+        """Pictures `[N, 3, 32, 32]` in -1..1, which caption each has `[N]`, and what it says.
+
+        The number behind the last caption is the empty one.
+        """
+        worker = get_worker_info()
+        generator = torch.Generator().manual_seed(self._seed + 1 + (worker.id if worker else 0))
+        choose = Chooser(generator)
         while True:
-            order = torch.randperm(len(self._lessons), generator=self._generator)
-            for part in order.split(20 * size):
-                scenes = [self._scene(index) for index in part.tolist()]
-                pictures = render_all(scenes, self._generator).permute(0, 3, 1, 2) * 2 - 1
-                shuffled = torch.randperm(len(part), generator=self._generator)
-                for rows in shuffled.split(size):
-                    empty = torch.rand(len(rows), generator=self._generator) < EMPTY
+            order = torch.randperm(len(self._lessons), generator=generator)
+            for part in order.split(20 * self._size):
+                scenes = [_scene(self._lessons[index], choose) for index in part.tolist()]
+                pictures = render_all(scenes, generator).permute(0, 3, 1, 2) * 2 - 1
+                shuffled = torch.randperm(len(part), generator=generator)
+                for rows in shuffled.split(self._size):
+                    empty = torch.rand(len(rows), generator=generator) < EMPTY
                     told = [self._lessons[index].told for index in part[rows].tolist()]
                     facts = _facts([scenes[row] for row in rows.tolist()], told, empty)
-                    yield pictures[rows], self._context(part[rows], empty), facts
+                    yield pictures[rows], part[rows].masked_fill(empty, len(self._lessons)), facts
 
-    def _scene(self, index: int) -> Scene:
-        """The lesson's scene; what its caption leaves open is drawn anew."""
-        lesson = self._lessons[index]
-        fresh = {"object": self._choose.below(len(OBJECTS)), "colour": self._choose.below(len(COLOURS))}
-        return replace(lesson.scene, **{head: value for head, value in fresh.items() if head not in lesson.told})
 
-    def _context(self, rows: Tensor, empty: Tensor) -> Tensor:
-        """Features padded as the host pads them; some are those of the empty caption."""
-        features = self._features[rows]
-        features[empty] = self._empty
-        return functional.pad(features.float(), (0, 0, 0, words.CHUNK - features.shape[1]))
+def _scene(lesson: Lesson, choose: Chooser) -> Scene:
+    """The lesson's scene; what its caption leaves open is drawn anew."""
+    fresh = {"object": choose.below(len(OBJECTS)), "colour": choose.below(len(COLOURS))}
+    return replace(lesson.scene, **{head: value for head, value in fresh.items() if head not in lesson.told})
 
 
 def _facts(scenes: list[Scene], told: list[frozenset[str]], empty: Tensor) -> Facts:
@@ -121,8 +116,8 @@ class Namer(nn.Module):
         return torch.stack(losses).sum() if losses else seen.new_zeros(())
 
 
-def encode(clip: Any, captions: list[str], longest: int = 64) -> Tensor:
-    """Features `[N, 64, 384]` in float16: what is further behind is padding, and zero.
+def encode(clip: Any, captions: list[str], device: str, longest: int = 64) -> Tensor:
+    """Features `[N, 64, 384]` in float16 on the device: what is further behind is padding, and zero.
 
     Captions of like length go together, cut behind the longest: the encoder masks padding, so nothing else changes.
 
@@ -133,13 +128,15 @@ def encode(clip: Any, captions: list[str], longest: int = 64) -> Tensor:
     lengths = [next(place for place, (token, _) in enumerate(row) if token == words.END) + 1 for row in rows]
     if max(lengths) > longest:
         raise ValueError(f"{captions[lengths.index(max(lengths))]!r} has more than {longest} tokens. Shorten it.")
-    features = torch.zeros(len(captions), longest, words.WIDTH, dtype=torch.float16)
+    encoder = clip.cond_stage_model.to(device)
+    features = torch.zeros(len(captions), longest, words.WIDTH, dtype=torch.float16, device=device)
     order = sorted(range(len(captions)), key=lengths.__getitem__)
     for first in range(0, len(order), 100):
         part = order[first : first + 100]
         width = lengths[part[-1]]
-        done = clip.encode_from_tokens({words.NAME: [rows[index][:width] for index in part]})
-        features[part, :width] = done.unflatten(1, (len(part), width))[0].half()
+        with torch.no_grad():
+            done = encoder.encode_token_weights({words.NAME: [rows[index][:width] for index in part]})[0]
+        features[part, :width] = done.unflatten(1, (len(part), width))[0].to(features)
     return features
 
 
@@ -162,52 +159,68 @@ def rate(share: float, peak: float) -> float:
     return peak * min(1.0, share / 0.02 + 0.02) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def train(steps: int, *, seed: int, out: Path, peak: float = 2e-3, start: Path | None = None) -> dict[str, float]:
-    """Train and write the UNet; also every five hundred steps, so that a stop loses little.
+def train(how: argparse.Namespace) -> dict[str, Any]:
+    """Train and write the UNet; also every thousand steps, so that a stop loses little.
 
     Args:
-        start: a checkpoint to go on from; None begins with random weights.
+        how: as the command line gives it.
     """
     attention = comfy.ldm.modules.attention
-    attention.optimized_attention = attention.attention_basic  # the others are many times slower backwards on a CPU
-    generator = torch.Generator().manual_seed(seed)
+    on_cpu = how.device == "cpu"
+    # the others are many times slower backwards on a CPU
+    attention.optimized_attention = attention.attention_basic if on_cpu else attention.attention_pytorch
+    torch.backends.cuda.matmul.allow_tf32 = True
+    generator = torch.Generator().manual_seed(how.seed)
     began = time.time()
-    school, unet = School(seed), words.diffusion_model(words.build_model())
-    scale: Any = words.FaintPixels().process_in
-    print(f"{CAPTIONS} captions encoded in {time.time() - began:.0f} s", flush=True)
+    asked = lessons(how.captions, how.seed)
+    choose = Chooser(torch.Generator().manual_seed(how.seed + 1))
+    captions = [surrounded(choose, lesson.caption) for lesson in asked]
+    features = encode(words.build_clip(), [*captions, ""], how.device)
+    print(f"{how.captions} captions encoded in {time.time() - began:.0f} s", flush=True)
+    unet = words.diffusion_model(words.build_model())
     initialise(unet, generator)
-    if start:
-        unet.load_state_dict(load_file(start))
-    unet.to(memory_format=torch.channels_last)
-    namer, average = Namer(unet, generator), Average(unet)
-    optimizer = torch.optim.AdamW([*unet.parameters(), *namer.parameters()], peak, weight_decay=0.01, fused=True)
-    batches, recent = school.batches(BATCH), 1.0
-    for step in range(1, steps + 1):
-        pictures, context, facts = next(batches)
+    if how.start:
+        unet.load_state_dict(load_file(how.start))
+    namer = Namer(unet, generator).to(how.device)
+    unet.to(how.device, memory_format=torch.channels_last)
+    average = Average(unet)
+    optimizer = torch.optim.AdamW([*unet.parameters(), *namer.parameters()], how.peak, weight_decay=0.01, fused=True)
+    batches = iter(DataLoader(School(asked, how.seed, how.batch), batch_size=None, num_workers=how.workers))
+    scale: Any = words.FaintPixels().process_in
+    recent = torch.ones((), device=how.device)
+    for step in range(1, how.steps + 1):
+        pictures, rows, facts = next(batches)
         timestep = (torch.rand(len(pictures), generator=generator) ** (1 / NOISIER) * TIMESTEPS).long()
-        noisy, timestep, answer = diffuse(scale(pictures), generator, timestep)
+        lot = (each.to(how.device) for each in diffuse(scale(pictures), generator, timestep))
+        noisy, timestep, answer = lot
+        context = functional.pad(features[rows.to(how.device)].float(), (0, 0, 0, words.CHUNK - features.shape[1]))
         loss = functional.mse_loss(unet(noisy, timestep.float(), context=context), answer)
-        optimizer.param_groups[0]["lr"] = rate(step / steps, peak)
+        optimizer.param_groups[0]["lr"] = rate(step / how.steps, how.peak)
         optimizer.zero_grad()
-        (loss + NAMED * namer(facts)).backward()
+        (loss + NAMED * namer({head: fact.to(how.device) for head, fact in facts.items()})).backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         average.update()
-        recent += 0.02 * (loss.item() - recent)
+        recent.lerp_(loss.detach(), 0.02)
         if step % 100 == 0:
-            print(f"step {step} loss {recent:.4f} {time.time() - began:.0f} s", flush=True)
-        if step % 500 == 0 or step == steps:
-            save_file({name: weight.half().contiguous() for name, weight in average.weights.items()}, out)
-    return {"steps": steps, "seconds": round(time.time() - began)}
+            print(f"step {step} loss {recent.item():.4f} {time.time() - began:.0f} s", flush=True)
+        if step % 1000 == 0 or step == how.steps:
+            save_file({name: weight.half().cpu().contiguous() for name, weight in average.weights.items()}, how.out)
+    device = torch.cuda.get_device_name() if how.device == "cuda" else how.device
+    return {"steps": how.steps, "batch": how.batch, "device": device, "seconds": round(time.time() - began)}
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--captions", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--peak", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw pictures; 0: this one draws")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--out", type=Path, default=words.CHECKPOINT, help="elsewhere: nothing else is trained or measured"
@@ -215,8 +228,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.set_flush_denormal(True)
-    how = {"seed": asked.seed, "peak": asked.peak, "start": asked.start}
-    training = train(asked.steps, out=asked.out, **how)
+    training = train(asked)
     if asked.out == words.CHECKPOINT:
         classifier.train()
         figures.write(training)

@@ -1,0 +1,99 @@
+"""How far leak and drift speak for pictures: both, of the same erasures, in the world of real words.
+
+`python -m benchmarks.pictures` erases each task at several strengths, start depths and anchors' shares, draws the same
+sentences on which it measures leak and drift, and writes build/bench/pictures.json and a plot beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests import pack
+
+pack.comfy_on_cpu()
+
+import torch  # noqa: E402
+
+from benchmarks.words import request_of  # noqa: E402
+from erasepro_core import Options, solve_request  # noqa: E402
+from tests.mini.erased import Subject  # noqa: E402
+from tests.words import family, model  # noqa: E402
+from tests.words.erased import Evaluation  # noqa: E402
+from tests.words.tasks import TASKS, Task  # noqa: E402
+
+host = pack.module("nodes.host")
+CHOSEN = ("object", "vehicle", "painter", "painter of one piece", "person", "explicit content", "colour", "six objects")
+WAYS = {
+    "default": Options(),
+    "layers alone": Options.named(own_tokens=False),
+    "cross-attention alone": Options.named(own_tokens=False, where="cross-attention"),
+    "coarse": Options.named(own_tokens=False, tolerance=3.0),
+}
+STRENGTHS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+Row = dict[str, Any]
+
+
+def rows(task: Task, subject: Subject, asked: argparse.Namespace) -> Iterator[Row]:
+    """A row for the unedited model and for every way and strength."""
+    evaluation = Evaluation(task, subject, pack.PACK, count=asked.count, steps=asked.steps)
+    yield _row(task, "unedited", 0.0, evaluation(subject))
+    for way, options in WAYS.items():
+        original = host.HostPath(subject.model, subject.clip)
+        updates = solve_request(request_of(task), options, original).updates
+        for strength in STRENGTHS:
+            edited = Subject(*host.with_erasure(subject.model, subject.clip, updates, strength), subject.vae)
+            yield _row(task, way, strength, evaluation(edited))
+
+
+def _row(task: Task, way: str, strength: float, found: dict[str, Any]) -> Row:
+    row = {"task": task.name, "way": way, "strength": strength} | found
+    print(json.dumps(row), flush=True)
+    return row
+
+
+def bins(found: Sequence[Row], width: float = 0.1) -> list[tuple[float, int, float]]:
+    """Mean target rate, as a share of the unedited model's, by leak: `(lower edge, rows, rate)`."""
+    before = {
+        (r["task"], p): r["shown"][p]["target_rate"]
+        for r in found
+        if not r["strength"]
+        for p in r["shown"]
+        if r["shown"][p]
+    }
+    points = [
+        (row["leak"][probe], shown["target_rate"] / before[row["task"], probe])
+        for row in found
+        if row["strength"]
+        for probe, shown in row["shown"].items()
+        if shown and before[row["task"], probe] > 0.5
+    ]
+    edges = sorted({int(leak / width) for leak, _ in points})
+    groups = {edge: [rate for leak, rate in points if int(leak / width) == edge] for edge in edges}
+    return [(edge * width, len(rates), sum(rates) / len(rates)) for edge, rates in groups.items()]
+
+
+def main() -> None:
+    """Every chosen task; rows to a file, the relation to the terminal."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=40, help="sentences and pictures a probe")
+    parser.add_argument("--steps", type=int, default=10, help="sampling steps")
+    parser.add_argument("--task", action="append", choices=[task.name for task in TASKS], help="only these")
+    parser.add_argument("--out", type=Path, default=pack.ROOT / "build" / "bench" / "pictures.json")
+    asked = parser.parse_args()
+    with torch.inference_mode(), family.known():
+        subject = Subject(*model.load())
+        tasks = [task for task in TASKS if task.name in (asked.task or CHOSEN)]
+        found = [row for task in tasks for row in rows(task, subject, asked)]
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(found, indent=1) + "\n")
+    print("| leak from | rows | target drawn, as a share of before |\n| --- | --- | --- |")
+    for edge, count, rate in bins(found):
+        print(f"| {edge:.1f} | {count} | {100 * rate:.0f} % |")
+
+
+if __name__ == "__main__":
+    main()
