@@ -55,7 +55,7 @@ function made(node, all) {
   const other = all.find((each) => source(each, "model") && source(each, "clip"));
   if (!other) return undefined;
   const finder = globalThis.LiteGraph.createNode(FINDER);
-  finder.pos = [node.pos[0], node.pos[1] + node.size[1] + 60];
+  finder.pos = [node.pos[0], node.pos[1] + node.size[1] + 200]; // the chips will make the node above it longer
   node.graph.add(finder);
   node.connect(0, finder, slot(finder, "concepts"));
   for (const name of ["model", "clip"]) {

@@ -71,7 +71,7 @@ def vocabulary_of(path: TextPath, words: Sequence[str], seconds: float, tick: Ti
 
 
 def _fingerprint(path: TextPath, words: Sequence[str]) -> str:
-    features = path.encode(path.tokenize([PROBE]), padding=0)
+    features = path.encode(path.tokenize([PROBE]), padding=[0])
     found = hashlib.sha256("\n".join(words).encode())
     for name in sorted(features):
         found.update(features[name].cpu().numpy().tobytes())

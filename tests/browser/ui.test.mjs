@@ -115,6 +115,23 @@ for (const file of (await readdir(EXAMPLES)).filter((name) => name.endsWith(".js
   });
 }
 
+scene("names that the model knows are chips: one adds an alias, another a preserve", async () => {
+  const concepts = ["circle -> square", "object", "ring", ""];
+  await comfyui.dropWorkflow(page, await miniWorkflow({ ErasePro_DefineConcepts: concepts }));
+  await comfyui.look(page, "ErasePro_DefineConcepts");
+  await page.getByRole("button", { name: "find names" }).click();
+  const chip = (what) => page.locator(`.erasepro-chip[data-take="${what}"]`);
+  await chip("alias").filter({ hasText: "disc" }).click();
+  assert.equal(await cell("aliases").inputValue(), "disc");
+  assert.equal(await chip("alias").filter({ hasText: "disc" }).count(), 0);
+  const [, name] = (await chip("preserve").first().innerText()).split(" ");
+  await chip("preserve").first().click();
+  assert.deepEqual((await widgets("ErasePro_DefineConcepts")).slice(0, 3), ["circle | disc -> square", "object", `ring\n${name}`]);
+  assert.equal(await page.evaluate(() => window.app.graph.nodes.filter((node) => node.type === "ErasePro_FindNames").length), 1);
+  await panelOf("ErasePro_FindNames").getByText("may mean the same").waitFor();
+  assert.deepEqual(await missing(), []);
+});
+
 scene("an example without its checkpoint is met by the host's own words about missing models", async () => {
   const before = errors.length;
   await comfyui.dropWorkflow(page, await readFile(new URL("erase_one_concept.json", EXAMPLES), "utf8"));
