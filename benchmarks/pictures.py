@@ -1,7 +1,7 @@
 """How far leak and drift speak for pictures: both, of the same erasures, in the world of real words.
 
-`python -m benchmarks.pictures` erases each task at several strengths, start depths and anchors' shares, draws the same
-sentences on which it measures leak and drift, and writes build/bench/pictures.json and a plot beside it.
+`python -m benchmarks.pictures` erases each task in several ways and at several strengths, draws the same sentences on
+which it measures leak and drift, and writes build/bench/pictures.json and a plot beside it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from tests import pack
 pack.comfy_on_cpu()
 
 import torch  # noqa: E402
+from matplotlib import pyplot  # noqa: E402
 
-from benchmarks.words import request_of  # noqa: E402
+from benchmarks.words import nodes_of, request_of  # noqa: E402
 from erasepro_core import Options, solve_request  # noqa: E402
+from erasepro_core.report import NOT_ERASED  # noqa: E402
 from tests.mini.erased import Subject  # noqa: E402
-from tests.words import family, model  # noqa: E402
+from tests.words import family  # noqa: E402
+from tests.words import model as words  # noqa: E402
 from tests.words.erased import Evaluation  # noqa: E402
 from tests.words.tasks import TASKS, Task  # noqa: E402
 
@@ -43,9 +46,10 @@ def rows(task: Task, subject: Subject, asked: argparse.Namespace) -> Iterator[Ro
     yield _row(task, "unedited", 0.0, evaluation(subject))
     for way, options in WAYS.items():
         original = host.HostPath(subject.model, subject.clip)
-        updates = solve_request(request_of(task), options, original).updates
+        updates = solve_request(request_of(nodes_of(task)), options, original).updates
         for strength in STRENGTHS:
-            edited = Subject(*host.with_erasure(subject.model, subject.clip, updates, strength), subject.vae)
+            model, clip = host.with_erasure(subject.model, subject.clip, updates, strength)
+            edited = Subject(model, clip, subject.vae)
             yield _row(task, way, strength, evaluation(edited))
 
 
@@ -55,8 +59,8 @@ def _row(task: Task, way: str, strength: float, found: dict[str, Any]) -> Row:
     return row
 
 
-def bins(found: Sequence[Row], width: float = 0.1) -> list[tuple[float, int, float]]:
-    """Mean target rate, as a share of the unedited model's, by leak: `(lower edge, rows, rate)`."""
+def points(found: Sequence[Row]) -> list[tuple[float, float]]:
+    """Leak and target rate, as a share of the unedited model's, of every erasure in every probe that drew it before."""
     before = {
         (r["task"], p): r["shown"][p]["target_rate"]
         for r in found
@@ -64,16 +68,33 @@ def bins(found: Sequence[Row], width: float = 0.1) -> list[tuple[float, int, flo
         for p in r["shown"]
         if r["shown"][p]
     }
-    points = [
+    return [
         (row["leak"][probe], shown["target_rate"] / before[row["task"], probe])
         for row in found
         if row["strength"]
         for probe, shown in row["shown"].items()
         if shown and before[row["task"], probe] > 0.5
     ]
-    edges = sorted({int(leak / width) for leak, _ in points})
-    groups = {edge: [rate for leak, rate in points if int(leak / width) == edge] for edge in edges}
-    return [(edge * width, len(rates), sum(rates) / len(rates)) for edge, rates in groups.items()]
+
+
+def bins(found: Sequence[Row], width: float = 0.1) -> list[tuple[float, int, float, float]]:
+    """Target rate by leak: `(lower edge, how many, mean, highest)`."""
+    groups: dict[int, list[float]] = {}
+    for leak, rate in sorted(points(found)):
+        groups.setdefault(int(leak / width), []).append(rate)
+    return [(edge * width, len(rates), sum(rates) / len(rates), max(rates)) for edge, rates in groups.items()]
+
+
+def plot(found: Sequence[Row], file: Path) -> None:
+    """Every erasure as a dot, leak across, target rate up, and the leak above which Solve refuses."""
+    figure, axes = pyplot.subplots(figsize=(5.2, 3.2))
+    leaks, rates = zip(*points(found), strict=True)
+    axes.scatter(leaks, [100 * rate for rate in rates], s=14, alpha=0.6)
+    axes.axvline(NOT_ERASED, color="grey", linestyle="--", linewidth=1)
+    axes.set_xlabel("leak in the text")
+    axes.set_ylabel("target still drawn, % of before")
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
 
 
 def main() -> None:
@@ -85,14 +106,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=pack.ROOT / "build" / "bench" / "pictures.json")
     asked = parser.parse_args()
     with torch.inference_mode(), family.known():
-        subject = Subject(*model.load())
+        subject = Subject(*words.load())
         tasks = [task for task in TASKS if task.name in (asked.task or CHOSEN)]
         found = [row for task in tasks for row in rows(task, subject, asked)]
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(found, indent=1) + "\n")
-    print("| leak from | rows | target drawn, as a share of before |\n| --- | --- | --- |")
-    for edge, count, rate in bins(found):
-        print(f"| {edge:.1f} | {count} | {100 * rate:.0f} % |")
+    plot(found, asked.out.with_suffix(".png"))
+    print("| leak from | erasures | target drawn, mean | highest |\n| --- | --- | --- | --- |")
+    for edge, count, rate, highest in bins(found):
+        print(f"| {edge:.1f} | {count} | {100 * rate:.0f} % | {100 * highest:.0f} % |")
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def measured(tasks: Sequence[Task], asked: argparse.Namespace, outside: Sequence
     """Rows of every task, each as soon as it is measured."""
     nodes = {task.name: nodes_of(task, everyday() if asked.everyday else ()) for task in tasks}
     subject = ENCODERS[asked.encoder]()
-    pictures = asked.encoder == "minilm" and model.CHECKPOINT.exists()
+    pictures = asked.encoder == "minilm"
     settings = {"count": asked.count, "steps": asked.steps, "outside": outside, "pictures": pictures}
     with tempfile.TemporaryDirectory() as folder:
         requests = list(nodes.values())

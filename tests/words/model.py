@@ -152,15 +152,12 @@ def text_model(clip: comfy.sd.CLIP) -> Any:
 
 
 def load() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
-    """The pretrained text encoder, and the UNet that was trained behind it or, where there is none, a random one.
-
-    A random UNet reads text as any other does, so it serves for leak and drift; only pictures need a trained one.
+    """The pretrained text encoder, and the UNet that was trained behind it.
 
     Raises:
         RuntimeError: the file does not hold exactly this model's weights.
         FileNotFoundError: the text encoder is not there.
     """
     model = build_model()
-    if CHECKPOINT.exists():
-        diffusion_model(model).load_state_dict(comfy.utils.load_torch_file(str(CHECKPOINT)))
+    diffusion_model(model).load_state_dict(comfy.utils.load_torch_file(str(CHECKPOINT)))
     return model, build_clip(), comfy.sd.VAE(sd={"pixel_space_vae": torch.tensor(1.0)})

@@ -23,8 +23,11 @@ from erasepro_core.concept import kind_named
 from erasepro_core.encoded import encode_prompts
 from erasepro_core.measure import drift, weight_pairs
 from tests import pack
+from tests.mini.erased import Subject
 
 from . import classifier, model, world
+from .captions import AFTER, BEFORE
+from .erased import Evaluation
 from .family import known
 from .tasks import TASKS
 
@@ -40,7 +43,7 @@ def quick(monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def captions() -> list[str]:
-    return [lesson.caption for lesson in world.lessons(8000, seed=0)]
+    return [*(lesson.caption for lesson in world.lessons(8000, seed=0)), *BEFORE, *AFTER]
 
 
 def spoken(sentence: str) -> str:
@@ -54,8 +57,21 @@ def test_the_classifier_reads_fresh_renders():
 
 
 def test_the_files_are_small():
-    files = [file for file in (model.CHECKPOINT, classifier.WEIGHTS) if file.exists()]
-    assert 0 < sum(file.stat().st_size for file in files) <= SIZE
+    assert sum(file.stat().st_size for file in (model.CHECKPOINT, classifier.WEIGHTS)) <= SIZE
+
+
+def test_an_erased_cat_is_drawn_as_a_dog_and_all_else_as_before(words):
+    """In structures that neither training nor the solve has seen."""
+    (task,) = (task for task in TASKS if task.name == "object")
+    evaluation = Evaluation(task, Subject(*words), pack.PACK, count=8, steps=10)
+    before = evaluation(Subject(*words))
+    assert before["shown"]["held out"]["target_rate"] == 1
+    report = pack.module("nodes.solve").solve_and_check(*words[:2], parse_request("cat -> dog", "object"), Options())
+    erased = pack.module("nodes.host").with_erasure(*words[:2], report.solution.updates, 1.0)
+    after = evaluation(Subject(*erased, words[2]))
+    for probe in "held out", "plural":
+        assert after["shown"][probe] == {"target_rate": 0, "anchor_rate": 1}
+    assert after["others_right"] >= before["others_right"] - 0.1
 
 
 def test_training_never_says_an_unlisted_word(captions):

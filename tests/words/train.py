@@ -1,6 +1,6 @@
 """The recipe: encodes some thousand captions once, trains the diffusion model on them, then the classifier.
 
-Writes ``model.safetensors``, ``classifier.safetensors`` and ``figures.json``; about an hour on 2 cores.
+Writes ``model.safetensors``, ``classifier.safetensors`` and ``figures.json``. README.md beside it says how long it took.
 
 Run it from the repository root, after ``make setup``::
 
@@ -213,7 +213,7 @@ def train(how: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--captions", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
