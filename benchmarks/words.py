@@ -25,7 +25,7 @@ from benchmarks import at_commit, quality  # noqa: E402
 from benchmarks.encoders import ENCODERS  # noqa: E402
 from erasepro_core import Request, parse_request  # noqa: E402
 from tests.mini.erased import Subject  # noqa: E402
-from tests.words import family, model  # noqa: E402
+from tests.words import family  # noqa: E402
 from tests.words.erased import Evaluation  # noqa: E402
 from tests.words.tasks import TASKS, Edit, Task, everyday  # noqa: E402
 

@@ -60,6 +60,7 @@ def test_the_files_are_small():
     assert sum(file.stat().st_size for file in (model.CHECKPOINT, classifier.WEIGHTS)) <= SIZE
 
 
+@torch.inference_mode()
 def test_an_erased_cat_is_drawn_as_a_dog_and_all_else_as_before(words):
     """In structures that neither training nor the solve has seen."""
     (task,) = (task for task in TASKS if task.name == "object")

@@ -1,6 +1,6 @@
 """The recipe: encodes some thousand captions once, trains the diffusion model on them, then the classifier.
 
-Writes ``model.safetensors``, ``classifier.safetensors`` and ``figures.json``. README.md beside it says how long it took.
+Writes ``model.safetensors``, ``classifier.safetensors`` and ``figures.json``. README.md here says how long it took.
 
 Run it from the repository root, after ``make setup``::
 
