@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .align import name_positions
+from .align import content_positions, name_positions
 from .concept import Concept, Request, related_phrases
 from .encoded import encode_prompts
 from .mention import Mentions
@@ -25,6 +26,8 @@ from .path import TextPath
 from .phrase import key
 from .progress import Phase, Steps, Tick, ignore
 
+FOLLOWED = "a photo of a {}, a word that means"
+"""For causal encoders. There the tokens of a name say what may follow it; what it means stands in those behind it."""
 PART = 256
 """Words that are read at a time."""
 NEAREST = 10
@@ -45,7 +48,7 @@ class Vocabulary:
     directions: Tensor
     """`[words, d]`, each of length one; the cosine of two is their product."""
     means: tuple[Tensor, ...]
-    """What all words share, by input of the diffusion model."""
+    """What all words share, by token that is looked at."""
     total: int
     """How many words there are; fewer were read where the time was up."""
 
@@ -170,17 +173,21 @@ def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]
 
 
 def _features(names: Sequence[str], path: TextPath) -> list[Tensor]:
-    """Features of the last token of each name, said alone, by input of the diffusion model: `[names, d]`."""
-    encoded = encode_prompts(path, names, padding=0)
-    return [
-        torch.cat(
-            [encoded.at(i, [(name, name_positions(encoded.rows[name][i.source])[-1:])]) for name in names]
-        ).float()
-        for i in path.inputs
-    ]
+    """What a model makes of names, `[names, d]` for every token that is looked at, input by input."""
+    causal = {i.name: all(e.causal for e in path.encoders if e.name == i.source) for i in path.inputs}
+    prompts = {kind: [FOLLOWED.replace("{}", n) for n in names] if kind else list(names) for kind in causal.values()}
+    encoded = encode_prompts(path, chain(*prompts.values()), padding=0)
+    found: list[Tensor] = []
+    for text_input in path.inputs:
+        behind = causal[text_input.name]
+        rows = [(prompt, encoded.rows[prompt][text_input.source]) for prompt in prompts[behind]]
+        places = [(p, [name_positions(r)[-1], *([content_positions(r)[-1]] if behind else [])]) for p, r in rows]
+        features = encoded.at(text_input, places).float()
+        found += features.unflatten(0, (len(names), -1)).unbind(1)
+    return found
 
 
 def _directions(features: Sequence[Tensor], means: Sequence[Tensor]) -> Tensor:
-    """Features without what all share, of length one; every input counts alike."""
+    """Features without what all share, of length one; every token counts alike."""
     parts = [normalize(each - mean, dim=1) for each, mean in zip(features, means, strict=True)]
     return torch.cat(parts, dim=1) / len(parts) ** 0.5
