@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 
 import torch
@@ -30,6 +31,8 @@ FOLLOWED = "a photo of a {}, a word that means"
 """For causal encoders. There the tokens of a name say what may follow it; what it means stands in those behind it."""
 PART = 256
 """Words that are read at a time."""
+WIDEST = 1024
+"""Values that are kept of a token; those of a large model would take gigabytes for all words."""
 NEAREST = 10
 """How many of the nearest words are a word's surroundings."""
 LOOKED_AT = 80
@@ -183,8 +186,20 @@ def _features(names: Sequence[str], path: TextPath) -> list[Tensor]:
         rows = [(prompt, encoded.rows[prompt][text_input.source]) for prompt in prompts[behind]]
         places = [(p, [name_positions(r)[-1], *([content_positions(r)[-1]] if behind else [])]) for p, r in rows]
         features = encoded.at(text_input, places).float()
-        found += features.unflatten(0, (len(names), -1)).unbind(1)
+        found += [narrowed(each).cpu() for each in features.unflatten(0, (len(names), -1)).unbind(1)]
     return found
+
+
+def narrowed(features: Tensor) -> Tensor:
+    """Features `[n, d]` of at most `WIDEST` values, mixed at random and always alike: cosines hardly change."""
+    width = features.shape[1]
+    return features if width <= WIDEST else features @ _mix(width).to(features)
+
+
+@lru_cache(maxsize=4)
+def _mix(width: int) -> Tensor:
+    """`[width, WIDEST]` independent normal numbers."""
+    return torch.randn(width, WIDEST, generator=torch.Generator().manual_seed(width)) / WIDEST**0.5
 
 
 def _directions(features: Sequence[Tensor], means: Sequence[Tensor]) -> Tensor:

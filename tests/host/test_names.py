@@ -10,7 +10,7 @@ import torch
 
 from erasepro_core import Options, parse_request
 from erasepro_core.progress import Phase, Progress
-from erasepro_core.vocabulary import find_names, read_vocabulary
+from erasepro_core.vocabulary import WIDEST, find_names, narrowed, read_vocabulary
 from tests import pack
 from tests.host import graphs
 from tests.host.graphs import node
@@ -97,6 +97,18 @@ def test_a_model_is_read_once_and_more_time_reads_on(path, monkeypatch):
     for seconds in (0, 0, 60, 60, 30, 90):
         module.vocabulary_of(path, words, seconds, lambda progress: None)
     assert calls == [0, 60]
+
+
+def test_features_of_a_wide_model_are_narrowed_without_changing_what_is_near():
+    def cosines(features: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cosine_similarity(features[:, None], features[None], dim=2)
+
+    one = torch.randn(20, 4096, generator=torch.Generator().manual_seed(0))
+    features = torch.cat([one, one + 0.5 * torch.randn(20, 4096, generator=torch.Generator().manual_seed(1))])
+    assert narrowed(features).shape == (40, WIDEST)
+    assert torch.allclose(cosines(narrowed(features)), cosines(features), atol=0.15)
+    assert torch.equal(narrowed(features), narrowed(features))
+    assert torch.equal(narrowed(features[:, :300]), features[:, :300])
 
 
 def test_it_tells_its_progress_and_can_be_stopped(path):
