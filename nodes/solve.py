@@ -174,6 +174,9 @@ def solve_and_check(model: ModelPatcher, clip: CLIP, request: Request, options: 
     solution = solve_request(request, options, original, meter)
     meter.now(Phase.MEASURING)
     edited = HostPath(*with_erasure(model, clip, solution.updates, 1.0))
-    report = verify(solution, original, edited, fingerprints(model, clip, solution.updates))
+    try:
+        report = verify(solution, original, edited, fingerprints(model, clip, solution.updates))
+    finally:
+        original.load()  # clones share their weights, and the host leaves those of the last one that it ran
     require_erased(report)
     return report

@@ -96,6 +96,10 @@ class HostPath:
         """What tokens say, given by the name of their table."""
         return self._tokenizer.words({e.name: tokens.get(str(e.table), ()) for e in self.encoders})
 
+    def load(self) -> None:
+        """Makes the host put this CLIP's own weights in place, with its patches and no other clone's."""
+        self.clip.load_model()
+
     def whole_words(self) -> list[str]:
         """The words that a tokenizer of this CLIP has as one token each, the commonest first."""
         return self._tokenizer.whole_words()
