@@ -28,9 +28,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 def pipe(diffusers_library, mini):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are diffusers' own
+        from tests.mini import model
         from tests.mini.pipeline import pipeline
 
-        made = pipeline(*mini[:2])
+        made = pipeline(*model.load()[:2])  # weights of its own: those of `mini` may be another clone's just now
     made.set_progress_bar_config(disable=True)
     return made
 

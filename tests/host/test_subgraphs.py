@@ -102,6 +102,7 @@ ADVANCED = {
     "ErasePro_Audit": {"negative"},
     "ErasePro_Compare": {"negative", "sampler_name", "scheduler", "denoise"},
     "ErasePro_DefineConcepts": {"only_own"},
+    "ErasePro_FindNames": {"seconds"},
     "ErasePro_Guard": {"allow"},
     "ErasePro_Save": {"precision"},
     "ErasePro_Solve": {
