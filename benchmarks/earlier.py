@@ -14,8 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,23 +164,12 @@ def measured(model: Any, clip: Any, request: Any, edited_model: Any, edited_clip
     return f"{max(sum(each) / len(each) for each in by_name.values()):.3f}", f"{float(moved.mean()):.3f}"
 
 
-@contextmanager
-def earlier_tree() -> Iterator[Path]:
-    """A checkout of the earlier commit with this build, in a temporary folder."""
-    git = ["git", "-C", str(pack.ROOT)]
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        subprocess.run([*git, "worktree", "add", "--detach", "--force", str(tree), COMMIT], check=True)
-        try:
-            (tree / "build").symlink_to(pack.ROOT / "build")
-            yield tree
-        finally:
-            subprocess.run([*git, "worktree", "remove", "--force", str(tree)], check=True)
-
-
 def main() -> None:
     """Runs both halves, each with its own code."""
-    with tempfile.TemporaryDirectory() as out, earlier_tree() as tree:
+    from benchmarks.at_commit import checkout  # here: the writing half runs in a tree that has no such file
+
+    with tempfile.TemporaryDirectory() as out, checkout(COMMIT) as tree:
+        (tree / "build").symlink_to(pack.ROOT / "build")
         environment = os.environ | {"PYTHONPATH": str(tree)}
         subprocess.run([sys.executable, __file__, "--write", out], check=True, cwd=tree, env=environment)
         compare(Path(out))

@@ -28,6 +28,18 @@ SOURCE = Path(os.environ.get(OTHER_TREE) or ROOT)
 """Where pack and core are."""
 
 
+def encoder_folder(name: str) -> Path:
+    """Where set-up put a pretrained text encoder.
+
+    Raises:
+        FileNotFoundError: set-up has not been run since the encoder became part of it.
+    """
+    folder = ROOT / "build" / name
+    if not (folder / "model.safetensors").exists():
+        raise FileNotFoundError(f"No text encoder was found in {folder}. Run `make setup` first.")
+    return folder
+
+
 def prepare() -> None:
     """Orders sys.path as described above and makes `erasepro_pack` importable; calling again changes nothing.
 

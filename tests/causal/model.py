@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import comfy.model_patcher
@@ -23,9 +22,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from tests.host.random_weights import diffusion
-from tests.pack import ROOT
+from tests.pack import encoder_folder
 
-ENCODER = ROOT / "build" / "smollm2"
 NAME = "smollm2"
 WIDTH = 576
 PADDING = 0
@@ -77,7 +75,7 @@ class SmolLM2Encoder(SDClipModel):
             device=device,
             layer="hidden",
             layer_idx=-2,
-            textmodel_json_config=json.loads((_encoder_folder() / "config.json").read_text()),
+            textmodel_json_config=json.loads((encoder_folder(NAME) / "config.json").read_text()),
             dtype=dtype,
             special_tokens={"pad": PADDING},
             layer_norm_hidden_state=False,
@@ -94,7 +92,7 @@ class SmolLM2Tokens(SDTokenizer):
     def __init__(self, embedding_directory=None, tokenizer_data: dict[str, Any] | None = None):
         tokenizer_class: Any = PreTrainedTokenizerFast
         super().__init__(
-            str(_encoder_folder()),
+            str(encoder_folder(NAME)),
             pad_with_end=False,
             embedding_directory=embedding_directory,
             embedding_size=WIDTH,
@@ -128,21 +126,10 @@ class CausalClip(SD1ClipModel):
         super().__init__(device, dtype, model_options or {}, name=NAME, clip_model=encoder)
 
 
-def _encoder_folder() -> Path:
-    """Where set-up put the pretrained encoder.
-
-    Raises:
-        FileNotFoundError: set-up has not been run since the encoder became part of it.
-    """
-    if not (ENCODER / "model.safetensors").exists():
-        raise FileNotFoundError(f"No language model was found in {ENCODER}. Run `make setup` first.")
-    return ENCODER
-
-
 @lru_cache(maxsize=1)
 def encoder_weights() -> dict[str, Tensor]:
     """The published weights by the host's names, float32."""
-    stored: Any = comfy.utils.load_torch_file(str(_encoder_folder() / "model.safetensors"))
+    stored: Any = comfy.utils.load_torch_file(str(encoder_folder(NAME) / "model.safetensors"))
     return {key: value.float() for key, value in stored.items()}
 
 

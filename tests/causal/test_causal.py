@@ -22,7 +22,7 @@ PROMPTS = ("a cat on a chair", "a harbour at night by Vincent van Gogh, 1889, oi
 def test_the_host_gives_the_features_that_transformers_gives(causal):
     """The reference is another program's class with the same weights, read at the same block."""
     _, clip = causal
-    config = LlamaConfig(**json.loads((model.ENCODER / "config.json").read_text()))
+    config = LlamaConfig(**json.loads((pack.encoder_folder(model.NAME) / "config.json").read_text()))
     with torch.device("meta"):
         reference = LlamaModel(config).eval()
     weights = {key.removeprefix("model."): weight for key, weight in model.encoder_weights().items()}

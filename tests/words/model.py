@@ -26,10 +26,9 @@ from transformers import BertTokenizer
 
 from tests.host.random_weights import diffusion
 from tests.mini.model import Mini, Pixels, diffusion_model
-from tests.pack import ROOT
+from tests.pack import encoder_folder
 
 CHECKPOINT = Path(__file__).parent / "model.safetensors"
-ENCODER = ROOT / "build" / "minilm"
 NAME = "minilm"
 WIDTH = 384
 CHUNK = 77
@@ -72,7 +71,7 @@ class MiniLM(SDClipModel):
     def __init__(self, device="cpu", dtype=None, model_options: dict[str, Any] | None = None):
         super().__init__(
             device=device,
-            textmodel_json_config=json.loads((_encoder_folder() / "config.json").read_text()),
+            textmodel_json_config=json.loads((encoder_folder(NAME) / "config.json").read_text()),
             dtype=dtype,
             model_class=BertModel,  # pyright: ignore[reportArgumentType]
             special_tokens={"start": START, "end": END, "pad": PADDING},
@@ -87,7 +86,7 @@ class MiniLMTokens(SDTokenizer):
 
     def __init__(self, embedding_directory=None, tokenizer_data: dict[str, Any] | None = None):
         super().__init__(
-            str(_encoder_folder()),
+            str(encoder_folder(NAME)),
             pad_with_end=False,
             embedding_directory=embedding_directory,
             embedding_size=WIDTH,
@@ -114,21 +113,10 @@ class WordsClip(SD1ClipModel):
         super().__init__(device, dtype, model_options or {}, name=NAME, clip_model=encoder)
 
 
-def _encoder_folder() -> Path:
-    """Where set-up put the pretrained encoder.
-
-    Raises:
-        FileNotFoundError: set-up has not been run since the encoder became part of it.
-    """
-    if not (ENCODER / "model.safetensors").exists():
-        raise FileNotFoundError(f"No text encoder was found in {ENCODER}. Run `make setup` first.")
-    return ENCODER
-
-
 @lru_cache(maxsize=1)
 def _encoder_weights() -> dict[str, Tensor]:
     """The published weights under the host's names, without the pooling head, which the host does not have."""
-    stored: Any = comfy.utils.load_torch_file(str(_encoder_folder() / "model.safetensors"))
+    stored: Any = comfy.utils.load_torch_file(str(encoder_folder(NAME) / "model.safetensors"))
     unused = ("pooler.", "embeddings.position_ids")
     return {f"bert.{key}": value.float() for key, value in stored.items() if not key.startswith(unused)}
 
