@@ -48,6 +48,8 @@ class Attempt:
     start: int
     table: bool
     """Whether the tables change before."""
+    share: float
+    """See `Trial.share`."""
     updates: dict[str, LowRankUpdate]
     records: list[LayerRecord]
     contexts: list[Context]
@@ -77,18 +79,22 @@ class Attempts:
         """The model, with its tables as they will be or as they are."""
         return SwappedPath(self.path, self.swaps) if table else self.path
 
-    def attempt(self, start: int, *, table: bool, few: bool = False) -> Attempt:
+    def attempt(self, start: int, *, table: bool, share: float = 1.0, few: bool = False) -> Attempt:
         """Solves from one start depth on.
 
         Args:
             start: the depth.
             table: whether the tables change before.
+            share: of the tolerance; see `Trial.share`.
             few: whether on the first sentences of every name alone.
         """
+        if not share:
+            return Attempt(start, table, share, {}, [], [])
         plan, layers = self.plan, layers_from(self.encoders, start)
         prompts = unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))
         rows, known = [plan.row_of[prompt] for prompt in prompts], self.known(table)
-        work = _Pass(self, plan.places(rows), few, {layer.name: layer for layer in layers})
+        tolerance = share * self.options.tolerance
+        work = _Pass(self, plan.places(rows), few, tolerance, {layer.name: layer for layer in layers})
         if not layers and known.has(prompts):
             features = known.together(prompts)
         else:
@@ -96,7 +102,7 @@ class Attempts:
                 read = [plan.rows[row] for row in rows], [plan.padding[row] for row in rows]
                 features = self.path_of(table).encode(*read)
         contexts = [work.context(features, group) for group in self.groups]
-        return Attempt(start, table, work.updates, list(work.records.values()), contexts)
+        return Attempt(start, table, share, work.updates, list(work.records.values()), contexts)
 
     def known(self, table: bool) -> Encoded:
         """What was encoded before any layer changed, with the tables as they will be or as they are."""
@@ -108,8 +114,7 @@ class Attempts:
         if key not in self.solvers:
             parts = [self.original.stays.pop(name) for name in names]
             stays = {role: torch.cat([part[role] for part in parts], dim=1) for role in parts[0]}
-            how = {"weight": self.options.preserve_strength, "tolerance": self.options.tolerance}
-            self.solvers[key] = self.options.method.solver(stays, like=like, **how)
+            self.solvers[key] = self.options.method.solver(stays, like=like, weight=self.options.preserve_strength)
         return self.solvers[key]
 
 
@@ -121,6 +126,7 @@ class _Pass:
     place: Tensor
     """Where the rows of the plan stand in it; see `Plan.places`."""
     few: bool
+    tolerance: float
     layers: Mapping[str, ScheduledLayer]
     updates: dict[str, LowRankUpdate] = field(default_factory=dict)
     records: dict[str, LayerRecord] = field(default_factory=dict)
@@ -139,7 +145,7 @@ class _Pass:
         concept = self._concept(place.encoder)
         if place.reads not in self._factors:
             target = take(features, layer.tokens)
-            self._factors = {place.reads: self.shared.solver([place.reads], target)(target, concept)}
+            self._factors = {place.reads: self.shared.solver([place.reads], target)(target, concept, self.tolerance)}
         factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
         update = factor.update(required)
         self.updates[name] = update
@@ -158,7 +164,7 @@ class _Pass:
         anchor = torch.cat([pair.anchor[:, chosen] for pair, chosen in before], dim=1)
         gap = torch.cat([pair.gap[:, chosen] for pair, chosen in before], dim=1)
         concept = torch.cat([self._concept(i.source) for i in inputs])
-        factor = self.shared.solver([i.name for i in inputs], target)(target, concept)
+        factor = self.shared.solver([i.name for i in inputs], target)(target, concept, self.tolerance)
         return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
 
     def _chosen(self, source: str) -> Tensor:

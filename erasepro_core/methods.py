@@ -43,9 +43,9 @@ class Preserve(str, Enum):
 Positions = Callable[[TokenRow], Iterable[int]]
 Places = list[tuple[int, int]]
 """Row and position of some tokens of a batch."""
-Solver = Callable[[Tensor, Tensor], RightFactor]
-"""Gets the features at the target tokens, `[d, n]`, and which concept each belongs to, `[n]`; solves for all layers
-with this input."""
+Solver = Callable[[Tensor, Tensor, float], RightFactor]
+"""Gets the features at the target tokens, `[d, n]`, which concept each belongs to, `[n]`, and the tolerance; solves for
+all layers with this input."""
 PlacesOf = Callable[[Iterable[str], Positions], Places]
 """Gives the places of some positions in some prompts."""
 
@@ -99,15 +99,13 @@ class Method:
         """Tokens to hold exactly, and tokens to move as little as possible."""
         raise NotImplementedError
 
-    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float, tolerance: float) -> Solver:
+    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float) -> Solver:
         """Prepares the solves for layers with one input.
 
         Args:
             stays: the input's features that must not move, `[d, n]`, by how they are held; see `STAYS`.
             like: any of its features.
             weight: how much preserved prompts count against everyday prompts, which count 1.
-            tolerance: a direction is corrected while everyday prompts move by less than this share of what is
-                corrected.
         """
         raise NotImplementedError
 
@@ -121,6 +119,13 @@ class ErasePro(Method):
     forms = True
 
     def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
+        import os
+
+        m = os.environ.get("COLS")
+        if m == "concept":
+            return tokens.concept or tokens.columns
+        if m == "end":
+            return (tokens.concept + tokens.suffix[-1:]) or tokens.columns
         return tokens.columns
 
     def preserved(self, prompts: Prompts, mode: Preserve, source: TokenSource, places: PlacesOf) -> tuple[Places, ...]:
@@ -128,13 +133,13 @@ class ErasePro(Method):
         whole = partial(all_positions, padding=source.padding)
         always = places([""], partial(_sampled, padding=source.padding) if source.sampled else whole)
         named = places(prompts.preserves, content_positions) if mode is not Preserve.OFF else []
-        near = places([*prompts.anchors, *prompts.related], content_positions)
+        near = places([*prompts.anchors, *prompts.related, *prompts.near], content_positions)
         names = places(prompts.names, _exact_positions(source)) if mode is Preserve.EXACT else []
         return always + names, always + named + near
 
-    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float, tolerance: float) -> Solver:
+    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float) -> Solver:
         kept = Stays.of(stays["exact"], stays["weighted"], stays["neutral"], like=like, rtol=RTOL, weight=weight)
-        return lambda target, concept: zero_residual_factor(
+        return lambda target, concept, tolerance: zero_residual_factor(
             target, kept, concept=concept, rtol=RTOL, max_cost=tolerance
         )
 
@@ -163,8 +168,8 @@ class UCE(Method):
         positions = lambda row: range(max(row.end - 1, 0), row.end + self.end_tokens)  # noqa: E731
         return places(prompts.preserves, positions), []
 
-    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float, tolerance: float) -> Solver:
-        return lambda target, concept: uce_factor(target, stays["exact"])
+    def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float) -> Solver:
+        return lambda target, concept, tolerance: uce_factor(target, stays["exact"])
 
 
 class UCEWithTemplates(UCE):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 import torch
 from torch import Tensor
 
-from .align import content_positions, name_positions
+from .align import TokenRow, content_positions, name_positions
 from .concept import Concept, Request
 from .encoded import Encoded, encode_prompts
 from .families import TextInput
@@ -27,6 +29,8 @@ COUNT = 130
 """How many neighbours of each kind are chosen."""
 PROBE = 4
 """Every fourth neighbour is a probe: it takes no part in the solve, and drift is measured on it."""
+ALIKE = 12
+"""How many names of each kind that share tokens with a target are held in several sentences, and measured as well."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Neighbour:
     """Cosine to the nearest target, 1 for the same features."""
     concept: int
     """Index of the first concept of its kind: its sentences are used."""
+    alike: bool = False
+    """Whether it shares a token with a target, so that the first layers cannot tell the two apart by that token."""
 
 
 @torch.no_grad()
@@ -57,39 +63,65 @@ def find_neighbours(request: Request, path: TextPath) -> tuple[Neighbour, ...]:
 
 def fitted(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
     """Those whose features weigh the size of an update."""
-    return [each for n, each in enumerate(neighbours, start=1) if n % PROBE]
+    return [each for n, each in enumerate(neighbours, start=1) if n % PROBE or each.alike]
 
 
 def probed(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
     """Those on which drift is measured."""
-    return list(neighbours[PROBE - 1 :: PROBE])
+    return [each for n, each in enumerate(neighbours, start=1) if n % PROBE == 0 or each.alike]
 
 
 def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concept], path: TextPath) -> list[Neighbour]:
     targets = [name for concept in concepts for name in concept.names]
     forms = [form for concept in request.concepts for form, _ in request.forms(concept).values()]
     languages = dict.fromkeys(language for concept in concepts for language in concept.said_in)
-    candidates = _candidates(kind, kind.names_in(languages), [*request.phrases, *forms])
+    names = kind.names_in(languages)[:CANDIDATES]
+    candidates = others(kind, names, [*request.phrases, *forms])
     if not candidates:
         return []
     encoded = encode_prompts(path, [*targets, *candidates], padding=0)
     scores = torch.stack([_cosines(encoded, i, targets, candidates) for i in path.inputs]).mean(0).amax(0)
-    near = [Neighbour(n, s, index) for n, s in zip(candidates, scores.tolist(), strict=True) if s < SYNONYM]
-    return sorted(near, key=lambda each: -each.score)[:COUNT]
+    near = {n: s for n, s in zip(candidates, scores.tolist(), strict=True) if s < SYNONYM}
+    alike = _alike(encoded, targets, list(near))
+    nearest = sorted(near, key=lambda name: -near[name])
+    chosen = [*nearest[:COUNT], *(name for name in nearest[COUNT:] if name in alike)]
+    return [Neighbour(name, near[name], index, name in alike) for name in chosen]
 
 
-def _candidates(kind: Kind, names: Sequence[str], phrases: Sequence[str]) -> list[str]:
+def _alike(encoded: Encoded, targets: Sequence[str], candidates: Sequence[str]) -> set[str]:
+    """The candidates that share most tokens with a target; a token that many of them have counts little."""
+    shared: Counter[str] = Counter()
+    for encoder in encoded.encoders:
+        tokens = {name: _tokens(encoded.rows[name][encoder.name]) for name in (*targets, *candidates)}
+        common = Counter(chain.from_iterable(tokens[name] for name in candidates))
+        of_targets = set().union(*(tokens[name] for name in targets))
+        for name in candidates:
+            shared[name] += sum(1 / common[token] for token in tokens[name] & of_targets)
+    return {name for name, count in shared.most_common(ALIKE) if count}
+
+
+def _tokens(row: TokenRow) -> set[int]:
+    return set(row.ids[row.start : row.end])
+
+
+def others(kind: Kind, names: Sequence[str], phrases: Sequence[str]) -> list[str]:
     """Those of a kind's names that cannot mean a phrase: none is a part of the other, and no proper names end alike."""
     keys = {phrase: key(phrase) for phrase in phrases}
-    any_phrase, ends = Mentions(phrases), {each.split()[-1] for each in keys.values() if kind.proper_names}
+    any_phrase, ends = Mentions(phrases), {_plain(each) for each in keys.values() if kind.proper_names}
 
     def may_mean_one(name: str) -> bool:
         words = key(name).split()
         with_its_first_word = [phrase for phrase in phrases if words[0] in keys[phrase]]
         part_of_one = with_its_first_word and any(map(Mentions([name]).within, with_its_first_word))
-        return words[-1] in ends or any_phrase.within(name) or bool(part_of_one)
+        return _plain(words[-1]) in ends or any_phrase.within(name) or bool(part_of_one)
 
-    return [name for name in names[:CANDIDATES] if not may_mean_one(name)]
+    return [name for name in names if not may_mean_one(name)]
+
+
+def _plain(name: str) -> str:
+    """The last word of a name without its accents."""
+    last = name.split()[-1]
+    return "".join(each for each in unicodedata.normalize("NFKD", last) if not unicodedata.combining(each)) or last
 
 
 def _cosines(encoded: Encoded, text_input: TextInput, targets: Sequence[str], candidates: Sequence[str]) -> Tensor:

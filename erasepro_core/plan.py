@@ -211,13 +211,12 @@ class _Layout:
         """How many padding tokens of a prompt are read; None for all."""
         if prompt == "":
             return None  # what guidance compares with: held as a whole
-        return 0 if prompt in self._without_padding else PADDING_OFFSETS[-1]
+        return PADDING_OFFSETS[-1] if prompt in self._padded else 0
 
     @cached_property
-    def _without_padding(self) -> set[str]:
-        """Everyday prompts that nothing else is read of than their words."""
-        few = {prompt for n, prompt in enumerate(self.prompts.fit) if n % PADDED}
-        return few - set(self.prompts.all_but_fit())
+    def _padded(self) -> set[str]:
+        """Prompts of which some padding is read too: all but neighbours and most everyday ones."""
+        return {*self.prompts.all_but_fit(), *self.prompts.fit[::PADDED]}
 
     def tokens(self, name: str, source: TokenSource) -> Tokens:
         """The tokens of one encoder or pooled vector by the part they play."""
@@ -247,9 +246,9 @@ class _Layout:
         )
 
     def _neutral(self, places: PlacesOf, source: TokenSource) -> Places:
-        fit, without = self.prompts.fit, self._without_padding
-        padded = places((p for p in fit if p not in without), partial(measured_positions, padding=source.padding))
-        return padded + places((p for p in fit if p in without), content_positions)
+        fit, padded = self.prompts.fit, self._padded
+        some = places((p for p in fit if p in padded), partial(measured_positions, padding=source.padding))
+        return some + places((p for p in fit if p not in padded), content_positions)
 
 
 def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, Rows]) -> None:

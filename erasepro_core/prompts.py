@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from .concept import FIRST, Concept, PromptPair, Request, related_phrases
-from .neighbours import Neighbour, fitted, probed
+from .kinds import KINDS
+from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
 
@@ -51,25 +52,26 @@ class Prompts:
         spoken = dict.fromkeys(language for concept in request.concepts for language in concept.said_in)
         local = local_prompts(spoken, "solved on")
         everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *local, *request.everyday
-        near = _each_in_one(request, fitted(neighbours), lambda c, name: request.templates(c, name)[:FIRST])
-        self.fit = request.without_targets((*everyday, *near))
+        self.fit = request.without_targets(everyday)
+        self.near = _stays(request, _near(request, neighbours))
         self.neighbours = _stays(request, _each_in_one(request, probed(neighbours), request.unseen))
         self.probes = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
 
     def all(self) -> list[str]:
         """Every prompt once, the empty one first."""
-        return unique([*self.all_but_fit(), *self.fit])
+        return unique([*self.all_but_fit(), *self.near, *self.fit])
 
     def all_but_fit(self) -> list[str]:
-        """Those that are more than everyday prompts."""
+        """Those that are more than everyday prompts and neighbours."""
         stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.neighbours]
         return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
 
     def stays(self) -> list[str]:
-        """Every prompt and name that must not move."""
-        known = (concept.kind.names_in(concept.said_in) for concept in self._request.concepts)
-        named = self._request.without_targets(dict.fromkeys(chain(*dict.fromkeys(known))))
-        return unique([*(prompt for prompt in self.all() if prompt not in set(self.targets)), *named])
+        """Every prompt that must not move, and every name that is known of any kind."""
+        languages = dict.fromkeys(chain.from_iterable(concept.said_in for concept in self._request.concepts))
+        named = chain.from_iterable(others(kind, kind.names_in(languages), self._request.phrases) for kind in KINDS)
+        targets = set(self.targets)
+        return unique([*(prompt for prompt in self.all() if prompt not in targets), *named])
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
         """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""
@@ -99,6 +101,22 @@ def _each_in_one(
         found[usable[turns[each.concept] % len(usable)].replace("{}", each.name)] = each.name
         turns[each.concept] += 1
     return found
+
+
+def _near(request: Request, neighbours: Sequence[Neighbour]) -> dict[str, str]:
+    """Each neighbour that is solved on in one sentence, those that share tokens with a target in the first few."""
+
+    def first(concept: Concept, name: str) -> Sequence[str]:
+        return request.templates(concept, name)[:FIRST]
+
+    near = fitted(neighbours)
+    alike = [each for each in near if each.alike]
+    held = {
+        s.replace("{}", each.name): each.name
+        for each in alike
+        for s in first(request.concepts[each.concept], each.name)
+    }
+    return _each_in_one(request, near, first) | held
 
 
 def _stays(request: Request, prompts: Mapping[str, str]) -> dict[str, str]:

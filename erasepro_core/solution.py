@@ -15,6 +15,8 @@ from .original import Original
 from .plan import Plan
 from .update import UpdateSet
 
+DRIFT_COUNTS = float(__import__("os").environ.get("DC", "2"))
+"""How much drift counts against leak: pictures forgive more of a leak (docs/decisions/0085)."""
 FORGIVEN = 0.2
 """What a start moves further than this counts twice: pictures forgive no more (docs/decisions/0031)."""
 
@@ -60,11 +62,13 @@ class Trial:
     prompts."""
     table: bool = False
     """Whether the tables of token embeddings change before."""
+    share: float = 1.0
+    """Which share of the tolerance was used, 0 to 1; with 0 the tables change and nothing else does."""
 
     @property
     def score(self) -> float:
         """What the choice of the start makes small: the distance from no leak and no drift."""
-        return math.hypot(self.leak, self.drift) + max(0.0, self.drift - FORGIVEN)
+        return math.hypot(self.leak, DRIFT_COUNTS * self.drift) + max(0.0, self.drift - FORGIVEN)
 
 
 @dataclass(frozen=True)

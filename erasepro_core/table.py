@@ -6,7 +6,7 @@ it in the anchor. Nothing else moves. It reaches what is said in these tokens, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -21,6 +21,10 @@ DEPTH = -1
 """The depth of a table, before the first block."""
 CONTEXTS = ("", "of ")
 """What stands before a word decides its token in encoders that count a space to the word."""
+
+
+Word = tuple[str, tuple[int, ...]]
+"""A word, and its tokens."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,10 @@ def _replaced(row: TokenRow, tokens: Mapping[int, int]) -> TokenRow:
 
 
 def own_tokens(request: Request, path: TextPath, stays: Iterable[str], forms: bool = True) -> Swaps:
-    """The tokens that only targets use, among those that are a whole word.
+    """The tokens that only targets use: whole words, and pieces of words.
 
-    A piece of a word belongs to every word that has it, so it stays. So does a token that two concepts send to
-    different anchors, and every token of a prompt or a name that must not move.
+    Every token of a prompt or a name that must not move stays, and so does one that two concepts send to different
+    anchors. The layers do what is left of such a name.
 
     Args:
         request: what to erase.
@@ -91,18 +95,31 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str], forms: bo
     for row in path.tokenize(list(stays)):
         for name, tokens in used.items():
             tokens.update(row[name].ids[row[name].start : row[name].end])
-    found: dict[str, dict[int, set[int]]] = {name: {} for name in used}
-    said: dict[tuple[str, int], str] = {}
-    for concept in request.concepts:
+    answers: dict[str, dict[int, dict[int, int]]] = {name: {} for name in used}
+    words: dict[str, list[Word]] = {name: [] for name in used}
+    for index, concept in enumerate(request.concepts):
         for name, anchor in _said(concept, request, forms):
-            for encoder, word, target, instead in _answers(path, name.split(), anchor.split()):
-                if encoder in used and target not in used[encoder] and target != instead:
-                    found[encoder].setdefault(target, set()).add(instead)
-                    said.setdefault((encoder, target), word)
-    clear = {
-        name: {t: anchors.pop() for t, anchors in each.items() if len(anchors) == 1} for name, each in found.items()
-    }
-    return Swaps(clear, tuple(dict.fromkeys(word for (name, token), word in said.items() if token in clear[name])))
+            for context in CONTEXTS if anchor else ():
+                targets, instead = (_words(path, context, each.split()) for each in (name, anchor))
+                for encoder in used:
+                    words[encoder] += targets[encoder]
+                    for token, answer in _answers(targets[encoder], instead[encoder]):
+                        answers[encoder].setdefault(token, {}).setdefault(index, answer)
+    swaps = {name: _clear(each, used[name]) for name, each in answers.items()}
+    said = (_said_by(word, tokens, swaps[name]) for name, each in words.items() for word, tokens in each)
+    return Swaps(swaps, tuple(filter(None, dict.fromkeys(said))))
+
+
+def _clear(answers: Mapping[int, Mapping[int, int]], used: Container[int]) -> dict[int, int]:
+    """The answer of each token that nobody else uses and that all its concepts answer alike."""
+    alike = {token: {*by.values()} for token, by in answers.items() if token not in used}
+    return {token: answer for token, (answer, *more) in alike.items() if not more and token != answer}
+
+
+def _said_by(word: str, tokens: Sequence[int], swaps: Container[int]) -> str:
+    """What to say of a word of which some tokens change; nothing of one that stays."""
+    changed = [token in swaps for token in tokens]
+    return word if all(changed) else f"a part of {word}" if any(changed) else ""
 
 
 def _said(concept: Concept, request: Request, forms: bool) -> Iterator[tuple[str, str]]:
@@ -113,22 +130,25 @@ def _said(concept: Concept, request: Request, forms: bool) -> Iterator[tuple[str
         yield from request.forms(concept).values()
 
 
-def _answers(path: TextPath, name: Sequence[str], anchor: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
-    """Encoder, word, its one token, and the token that answers it: last to last, extra words to the anchor's first."""
-    for context in CONTEXTS if anchor else ():
-        targets, anchors = _spans(path, context, name), _spans(path, context, anchor)
-        for encoder in targets:
-            for place, tokens in enumerate(targets[encoder]):
-                instead = anchors[encoder][max(0, len(anchor) - len(name) + place)]
-                if len(tokens) == 1 and instead:
-                    yield encoder, name[place], tokens[0], instead[-1]
+def _answers(target: Sequence[Word], anchor: Sequence[Word]) -> list[tuple[int, int]]:
+    """Tokens of a name, each with the one of the anchor that answers it.
+
+    As in `align`: last to last, extra ones to the first.
+    """
+    tokens, instead = ([token for _, each in words for token in each] for words in (target, anchor))
+    extra = len(tokens) - len(instead)
+    return [(token, instead[max(0, place - extra)]) for place, token in enumerate(tokens)] if instead else []
 
 
-def _spans(path: TextPath, context: str, words: Sequence[str]) -> dict[str, list[tuple[int, ...]]]:
-    """The tokens of each word behind a context, by encoder; none for a word that changes the tokens before it."""
+def _words(path: TextPath, context: str, words: Sequence[str]) -> dict[str, list[Word]]:
+    """The words of a name with their tokens behind a context, by encoder; none if a word changes those before it."""
     rows = path.tokenize([(context + " ".join(words[:count])).strip() for count in range(len(words) + 1)])
-    ids = {e.name: [row[e.name].ids[row[e.name].start : row[e.name].end] for row in rows] for e in path.encoders}
-    return {name: [_added(*pair) for pair in pairwise(each)] for name, each in ids.items()}
+    found = {}
+    for encoder in path.encoders:
+        ids = [row[encoder.name].ids[row[encoder.name].start : row[encoder.name].end] for row in rows]
+        tokens = [_added(*pair) for pair in pairwise(ids)]
+        found[encoder.name] = list(zip(words, tokens, strict=True)) if all(tokens) else []
+    return found
 
 
 def _added(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from statistics import fmean
 from typing import Any
+
+from torch import Tensor
 
 from .attempts import Attempt, Attempts
 from .capture import edited
@@ -20,6 +23,8 @@ TRIED = 20
 """A start is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 ENOUGH = 0.01
 """A start that leaves and moves less than this is taken, and no other tried."""
+LESS = 0.3
+"""The share of the tolerance that is tried as well, at the start depth that does best with all of it."""
 PATIENCE = 2
 """After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
 
@@ -45,7 +50,9 @@ class Sample:
         """All that an edited model must encode."""
         return [*(pair.target_prompt for pair in (*self.unseen, *self.seen)), *chain(*self.groups)]
 
-    def trial(self, start: int, before: Encoded, after: Encoded, weights: Weights, *, table: bool) -> Trial:
+    def trial(
+        self, start: int, before: Encoded, after: Encoded, weights: Weights, *, table: bool, share: float = 1.0
+    ) -> Trial:
         """Leak and drift of a start.
 
         Args:
@@ -53,11 +60,12 @@ class Sample:
             before, after: the prompts in the original model and in the edited one.
             weights: one for all that read an input.
             table: whether the tables change.
+            share: of the tolerance.
         """
         pairs = self.unseen, self.seen
-        left = max(float(leak(each, before, after, weights, self.prefixes).mean()) for each in pairs)
+        left = max(_worst(each, leak(each, before, after, weights, self.prefixes)) for each in pairs)
         moved = max(float(drift(group, before, after, weights).mean()) for group in self.groups)
-        return Trial(start, left, moved, table)
+        return Trial(start, left, moved, table, share)
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,21 @@ class Trials:
         plan, encoders = self.attempts.plan, self.attempts.encoders
         tables, first = bool(self.attempts.swaps), starts[0]
         few = len(starts) + tables > 1 and len(plan.few) < len(plan.pairs)
+        share = LESS if few else 1.0
         if tables:  # where the tables do all of it, nothing is left to do behind them
-            self._try(deepest(encoders), table=True, few=few)
-            self._try(first, table=True, few=few)
-        self._try(first, table=False, few=few)
+            self._try(deepest(encoders), table=True, share=0.0, few=few)
+            self._try(deepest(encoders), table=True, share=share, few=few)
+            self._try(first, table=True, share=share, few=few)
+        self._try(first, table=False, share=share, few=few)
         table, worse = self.best[0].table, 0
         for start in starts[1:]:
             if worse < PATIENCE or not layers_from(encoders, start):
-                worse = 0 if self._try(start, table=table, few=few) else worse + 1
+                worse = 0 if self._try(start, table=table, share=share, few=few) else worse + 1
+        if few:
+            layers, _ = min((each for each in self.tried if each[0].share), key=lambda each: each[0].score)
+            self._try(layers.start, table=layers.table, share=1.0, few=few)
         trial, best = self.best
-        again = self.attempts.attempt(best.start, table=best.table) if few else best
+        again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
         return again, trial, tuple(trial for trial, _ in self.tried)
 
     @property
@@ -97,12 +110,12 @@ class Trials:
         """The best so far."""
         return min(self.tried, key=lambda each: each[0].score)
 
-    def _try(self, start: int, *, table: bool, few: bool) -> bool:
+    def _try(self, start: int, *, table: bool, few: bool, share: float = 1.0) -> bool:
         """Tries a start, if there is something to gain and it was not tried; returns whether it is the best so far."""
-        known = [(attempt.start, attempt.table) for _, attempt in self.tried]
-        if (start, table) in known or (self.tried and self.best[0].score <= ENOUGH):
+        known = [(attempt.start, attempt.table, attempt.share) for _, attempt in self.tried]
+        if (start, table, share) in known or (self.tried and self.best[0].score <= ENOUGH):
             return False
-        attempt = self.attempts.attempt(start, table=table, few=few)
+        attempt = self.attempts.attempt(start, table=table, share=share, few=few)
         self.tried.append((self._measured(attempt), attempt))
         return self.tried[-1] is self.best
 
@@ -114,7 +127,15 @@ class Trials:
                 after = encode_prompts(self.attempts.path_of(attempt.table), self.sample.prompts)
         after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
         before = self.attempts.original.encoded
-        return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table)
+        return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table, share=attempt.share)
+
+
+def _worst(pairs: Sequence[PromptPair], leaks: Tensor) -> float:
+    """The largest mean of a name's leaks: what is left of one name is no better because others are gone."""
+    names: dict[tuple[int, str], list[float]] = {}
+    for pair, left in zip(pairs, leaks.tolist(), strict=True):
+        names.setdefault((pair.concept, pair.target), []).append(left)
+    return max(map(fmean, names.values()))
 
 
 def _some(prompts: Sequence[Any]) -> list[Any]:
