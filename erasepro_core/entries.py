@@ -86,6 +86,7 @@ def written_measures(report: Report) -> Entry:
         "drift": dict(report.drift),
         "moved": report.moved,
         "start": report.solution.start,
+        "share": report.solution.share,
         "own_words": report.solution.own_words,
         "trials": [asdict(trial) for trial in report.solution.trials],
         "remarks": report.solution.remarks,
@@ -97,6 +98,7 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
     """The entry `measures`, as the parts of a Solution and of a Report that it holds."""
     solution = {
         "start": typed(value["start"], int),
+        "share": number(value.get("share", 1.0)),
         "trials": tuple(map(_read_trial, value["trials"])),
         "own_words": tuple(typed(word, str)[:MAX_SENTENCE] for word in typed(value.get("own_words", []), list)),
         "remarks": tuple(typed(line, str)[:MAX_SENTENCE] for line in typed(value.get("remarks", []), list)),
@@ -115,7 +117,7 @@ def read_measures(value: Entry, concepts: int) -> tuple[dict[str, Any], dict[str
 
 def _read_trial(value: Entry) -> Trial:
     start, table = typed(value["start"], int), value.get("table", False) is True
-    return Trial(start, number(value["leak"]), number(value["drift"]), table)
+    return Trial(start, number(value["leak"]), number(value["drift"]), table, number(value.get("share", 1.0)))
 
 
 def _leaks(values: Any, count: int) -> tuple[float | None, ...]:

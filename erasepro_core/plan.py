@@ -14,6 +14,7 @@ from .align import PADDING_OFFSETS, content_positions, measured_positions
 from .capture import Columns
 from .concept import FIRST, Concept, ConceptError, PromptPair, Request
 from .encoded import Prefixes, aligned, in_parts, matched
+from .kinds import KINDS
 from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
 from .options import Options
@@ -71,6 +72,8 @@ class Plan:
     prefixes: Prefixes
     stays: tuple[str, ...]
     """Every prompt and name that must not move."""
+    known: tuple[str, ...]
+    """Names of any kind: of these, words that are one token do not move."""
 
     @cached_property
     def few_pairs(self) -> list[PromptPair]:
@@ -162,6 +165,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         groups=prompts.groups(),
         prefixes=prefixes,
         stays=tuple(prompts.stays()),
+        known=tuple(prompts.names_of(KINDS)),
     )
 
 

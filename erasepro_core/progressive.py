@@ -61,6 +61,7 @@ def solve_request(request: Request, options: Options, path: TextPath, tick: Tick
         request=request,
         options=options,
         start=found.trial.start,
+        share=found.trial.share,
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
@@ -93,7 +94,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     starts = options.schedule.starts(encoders, without_encoders=bool(groups))
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
-    swaps = own_tokens(request, path, plan.stays, options.forms) if tables else NO_SWAPS
+    swaps = own_tokens(request, path, plan.stays, plan.known, options.forms) if tables else NO_SWAPS
     rows = swaps.updates(path)
     parts, others = plan.parts(plan.compared), plan.parts(plan.others)
     counts = [len(layers_from(encoders, start)) for start in starts]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from .concept import FIRST, Concept, PromptPair, Request, related_phrases
-from .kinds import KINDS
+from .kinds import Kind
 from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
@@ -67,11 +67,16 @@ class Prompts:
         return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
 
     def stays(self) -> list[str]:
-        """Every prompt that must not move, and every name that is known of any kind."""
-        languages = dict.fromkeys(chain.from_iterable(concept.said_in for concept in self._request.concepts))
-        named = chain.from_iterable(others(kind, kind.names_in(languages), self._request.phrases) for kind in KINDS)
+        """Every prompt that must not move, and every name of the targets' kinds."""
         targets = set(self.targets)
-        return unique([*(prompt for prompt in self.all() if prompt not in targets), *named])
+        kinds = {concept.kind.name: concept.kind for concept in self._request.concepts}.values()
+        return unique([*(prompt for prompt in self.all() if prompt not in targets), *self.names_of(kinds)])
+
+    def names_of(self, kinds: Iterable[Kind]) -> list[str]:
+        """The names of some kinds that cannot mean a target."""
+        languages = dict.fromkeys(chain.from_iterable(concept.said_in for concept in self._request.concepts))
+        named = (others(kind, kind.names_in(languages), self._request.phrases) for kind in kinds)
+        return unique(chain.from_iterable(named))
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
         """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""

@@ -171,11 +171,12 @@ def _listed(moved: Sequence[tuple[str, float]]) -> str:
 def digest_of(solution: Solution, fingerprints: Mapping[str, Sequence[float]]) -> str:
     """Short name of an erasure that was solved on weights with these fingerprints.
 
-    It is of the request, the options, the weights, the start depth that was chosen, and the pack's version: of
+    It is of the request, the options, the weights, the start and tolerance that were chosen, and the pack's version: of
     everything that decides the contents but the order in which a machine adds up (docs/decisions/0022).
     """
     asked = [_asked(solution.request), solution.options.as_dict(), solution.updates.family, dict(fingerprints)]
     chosen = [solution.start, list(solution.own_words)] if solution.own_words else [solution.start]
+    chosen += [solution.share] if solution.share != 1.0 else []
     text = json.dumps([*asked, *chosen, PACK_VERSION], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

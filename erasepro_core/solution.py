@@ -15,7 +15,7 @@ from .original import Original
 from .plan import Plan
 from .update import UpdateSet
 
-DRIFT_COUNTS = float(__import__("os").environ.get("DC", "2"))
+DRIFT_COUNTS = 2.0
 """How much drift counts against leak: pictures forgive more of a leak (docs/decisions/0085)."""
 FORGIVEN = 0.2
 """What a start moves further than this counts twice: pictures forgive no more (docs/decisions/0031)."""
@@ -91,5 +91,7 @@ class Solution:
     """What a person should know of the request: what was shortened, which preserves mention a target."""
     neighbours: tuple[Neighbour, ...] = ()
     """Names that must not move; not in a file."""
+    share: float = 1.0
+    """Of the tolerance, which was chosen by trial; see `Trial.share`."""
     observed: tuple[Plan, Original] | None = field(default=None, repr=False, compare=False)
     """What the solve encoded in the original model, for a check right behind it; in no file and no report."""

@@ -79,7 +79,9 @@ def _replaced(row: TokenRow, tokens: Mapping[int, int]) -> TokenRow:
     return replace(row, ids=tuple(tokens.get(token, token) for token in row.ids)) if tokens else row
 
 
-def own_tokens(request: Request, path: TextPath, stays: Iterable[str], forms: bool = True) -> Swaps:
+def own_tokens(
+    request: Request, path: TextPath, stays: Iterable[str], known: Iterable[str] = (), forms: bool = True
+) -> Swaps:
     """The tokens that only targets use: whole words, and pieces of words.
 
     Every token of a prompt or a name that must not move stays, and so does one that two concepts send to different
@@ -89,12 +91,16 @@ def own_tokens(request: Request, path: TextPath, stays: Iterable[str], forms: bo
         request: what to erase.
         path: the model.
         stays: all that must not move.
+        known: names of which words that are one token must not move; in other names a piece means little.
         forms: whether forms of the names that are not listed change too.
     """
     used: dict[str, set[int]] = {encoder.name: set() for encoder in path.encoders if encoder.table}
-    for row in path.tokenize(list(stays)):
+    stays, known = dict.fromkeys(stays), dict.fromkeys(known)
+    for text, row in zip([*stays, *known], path.tokenize([*stays, *known]), strict=True):
         for name, tokens in used.items():
-            tokens.update(row[name].ids[row[name].start : row[name].end])
+            ids = row[name].ids[row[name].start : row[name].end]
+            if text in stays or len(ids) == len(text.split()):
+                tokens.update(ids)
     answers: dict[str, dict[int, dict[int, int]]] = {name: {} for name in used}
     words: dict[str, list[Word]] = {name: [] for name in used}
     for index, concept in enumerate(request.concepts):

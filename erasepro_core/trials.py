@@ -87,8 +87,9 @@ class Trials:
         """
         plan, encoders = self.attempts.plan, self.attempts.encoders
         tables, first = bool(self.attempts.swaps), starts[0]
-        few = len(starts) + tables > 1 and len(plan.few) < len(plan.pairs)
-        share = LESS if few else 1.0
+        several = len(starts) + tables > 1
+        few = several and len(plan.few) < len(plan.pairs)
+        share = LESS if several else 1.0
         if tables:  # where the tables do all of it, nothing is left to do behind them
             self._try(deepest(encoders), table=True, share=0.0, few=few)
             self._try(deepest(encoders), table=True, share=share, few=few)
@@ -98,8 +99,8 @@ class Trials:
         for start in starts[1:]:
             if worse < PATIENCE or not layers_from(encoders, start):
                 worse = 0 if self._try(start, table=table, share=share, few=few) else worse + 1
-        if few:
-            layers, _ = min((each for each in self.tried if each[0].share), key=lambda each: each[0].score)
+        layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
+        if layers is not None:
             self._try(layers.start, table=layers.table, share=1.0, few=few)
         trial, best = self.best
         again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
@@ -110,7 +111,7 @@ class Trials:
         """The best so far."""
         return min(self.tried, key=lambda each: each[0].score)
 
-    def _try(self, start: int, *, table: bool, few: bool, share: float = 1.0) -> bool:
+    def _try(self, start: int, *, table: bool, share: float, few: bool) -> bool:
         """Tries a start, if there is something to gain and it was not tried; returns whether it is the best so far."""
         known = [(attempt.start, attempt.table, attempt.share) for _, attempt in self.tried]
         if (start, table, share) in known or (self.tried and self.best[0].score <= ENOUGH):

@@ -230,5 +230,5 @@ def test_no_neighbour_is_lost_to_a_sentence_that_names_a_target():
     request = parse_request("lemon -> pear", "object", sentences="a lemon beside {}\na table and {}\nlook, {}")
     prompts = Prompts(request, request.pairs(2), request.unseen_pairs(1), near, 1)
     for each in fitted(near):
-        assert any(each.name in prompt for prompt in prompts.fit[-6:]), each.name
+        assert any(each.name in prompt for prompt in prompts.near), each.name
     assert set(prompts.neighbours.values()) == {each.name for each in probed(near)}
