@@ -76,11 +76,11 @@ class Kind:
         return phrases
 
 
-def _kind(name: str, default_anchor: str, names: tuple[str, ...], **traits: bool) -> Kind:
+def _kind(name: str, default_anchor: str, names: tuple[str, ...], names_of: str = "", **traits: bool) -> Kind:
     sentences = sections(f"sentences/{name.replace(' ', '_')}")
     solved_on = sentences.pop("solved on"), sentences.pop("solved on, long prompts")
     unseen = sentences.pop("unseen")
-    local_names = {language: lines(f"names/{language}/{name}") for language in NAMED} if names else {}
+    local_names = {language: lines(f"names/{language}/{names_of or name}") for language in NAMED}
     local = _local_sentences(name)
     return Kind(name, default_anchor, *solved_on, unseen, names, sentences, local, local_names, **traits)
 
@@ -98,11 +98,12 @@ def _full_names() -> tuple[str, ...]:
     )
 
 
+_NOUNS = lines("names/nouns")
 KINDS = (
-    _kind("object", "thing", (*lines("names/nouns"), *lines("names/colours"), *lines("names/materials"))),
+    _kind("object", "thing", (*_NOUNS, *lines("names/colours"), *lines("names/materials"))),
     _kind("style", "art", lines("names/painters"), proper_names=True),
     _kind("person", "a person", _full_names(), proper_names=True),
-    _kind("explicit content", "a person wearing clothes", (), keeps_words_of_anchor_only=True),
+    _kind("explicit content", "a person wearing clothes", _NOUNS, "object", keeps_words_of_anchor_only=True),
 )
 
 

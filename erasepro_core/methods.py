@@ -119,13 +119,6 @@ class ErasePro(Method):
     forms = True
 
     def columns(self, tokens: Alignment) -> Sequence[tuple[int, int]]:
-        import os
-
-        m = os.environ.get("COLS")
-        if m == "concept":
-            return tokens.concept or tokens.columns
-        if m == "end":
-            return (tokens.concept + tokens.suffix[-1:]) or tokens.columns
         return tokens.columns
 
     def preserved(self, prompts: Prompts, mode: Preserve, source: TokenSource, places: PlacesOf) -> tuple[Places, ...]:
