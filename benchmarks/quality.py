@@ -15,7 +15,7 @@ pack.comfy_on_cpu()
 
 import torch  # noqa: E402
 
-from erasepro_core import Options, Request, solve_request, verify  # noqa: E402
+from erasepro_core import Options, Report, Request, solve_request, verify  # noqa: E402
 from tests.mini import model  # noqa: E402
 from tests.mini.erased import Evaluation, Subject  # noqa: E402
 from tests.mini.request import mini_request  # noqa: E402
@@ -39,12 +39,12 @@ def request_of(task: Task) -> Request:
     return whole
 
 
-def erase(subject: Subject, request: Request, options: Options) -> tuple[Subject, dict[str, Any]]:
+def erase(subject: Subject, request: Request, options: Options) -> tuple[Subject, Report]:
     """A clone without the concepts, and the report on it."""
     original = host.HostPath(subject.model, subject.clip)
     solution = solve_request(request, options, original)
     model, clip = host.with_erasure(subject.model, subject.clip, solution.updates, 1.0)
-    return Subject(model, clip, subject.vae), verify(solution, original, host.HostPath(model, clip), {}).as_dict()
+    return Subject(model, clip, subject.vae), verify(solution, original, host.HostPath(model, clip), {})
 
 
 def measure(task: Task, methods: dict[str, Options], count: int, steps: int) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def measure(task: Task, methods: dict[str, Options], count: int, steps: int) -> 
     figures = {}
     for name, options in methods.items():
         edited, report = erase(subject, request_of(task), options)
-        figures[name] = evaluation(edited) | {"report": report}
+        figures[name] = evaluation(edited) | {"report": report.as_dict()}
         print(line(task.name, name, figures[name]), flush=True)
     return figures
 

@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -101,7 +102,7 @@ def untouched(task: Task, count: int) -> list[world.Lesson]:
 
 
 class Evaluation:
-    """Measures erasures of one task against the unedited model."""
+    """Measures erasures of one task against the unedited model, in all probes or in some."""
 
     def __init__(
         self,
@@ -113,13 +114,14 @@ class Evaluation:
         steps: int,
         outside: Sequence[str] = (),
         pictures: bool = True,
+        only: Sequence[str] = (),
     ):
         self.task, self.original, self.steps, self.pictures = task, original, steps, pictures
         self._host = importlib.import_module(f"{pack}.nodes.host")
         self._concept = importlib.import_module(f"{pack}.erasepro_core.concept")
         self._encoded = importlib.import_module(f"{pack}.erasepro_core.encoded")
         self._measure = importlib.import_module(f"{pack}.erasepro_core.measure")
-        self._probes = probes(task, count, outside)
+        self._probes = {p: asked for p, asked in probes(task, count, outside).items() if not only or p in only}
         self._groups = groups(task, 4 * count, outside)
         self._others = untouched(task, 2 * count)
         self._before = self._host.HostPath(original.model, original.clip)
@@ -129,21 +131,25 @@ class Evaluation:
         """Figures of one erasure, by probe and by group."""
         after = self._host.HostPath(edited.model, edited.clip)
         weights = self._measure.weight_pairs(self._before, after)
+        leaks = {probe: self._leaks(probe, after, weights) for probe in self._probes}
         return {
-            "leak": {probe: self._leak(probe, after, weights) for probe in self._probes},
+            "leak": {probe: fmean(left for _, left in each) for probe, each in leaks.items()},
+            "leak_by_name": {probe: _means(each) for probe, each in leaks.items()},
             "drift": {group: self._drift(group, after, weights) for group in self._groups},
             "shown": {probe: self._shown(asked, edited) for probe, asked in self._probes.items()},
             "others_right": self._others_right(edited) if self.pictures else None,
         }
 
-    def _leak(self, probe: str, after: Any, weights: Any) -> float:
+    def _leaks(self, probe: str, after: Any, weights: Any) -> list[tuple[str, float]]:
+        """The word of every sentence of a probe, and what is left of it there."""
         asked = self._probes[probe]
         pairs = [self._concept.PromptPair(a.sentence, a.word, a.edit.becomes(probe), a.concept) for a in asked]
         pairs, prefixes = self._encoded.matched(self._before, pairs)
         prompts = [pair.target_prompt for pair in pairs]
         original = self._original(probe, prompts + [pair.anchor_prompt for pair in pairs])
         edited = self._encoded.encode_prompts(after, prompts)
-        return float(self._measure.leak(pairs, original, edited, weights, prefixes).mean())
+        left = self._measure.leak(pairs, original, edited, weights, prefixes)
+        return list(zip((a.word for a in asked), left.tolist(), strict=True))
 
     def _drift(self, group: str, after: Any, weights: Any) -> float:
         prompts = self._groups[group]
@@ -173,6 +179,14 @@ class Evaluation:
 
     def _draw(self, subject: Subject, prompts: Sequence[str]) -> torch.Tensor:
         return sample(subject.model, subject.clip, subject.vae, prompts, seed=SEED, steps=self.steps)
+
+
+def _means(leaks: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The mean of every word's leaks."""
+    words: dict[str, list[float]] = {}
+    for word, left in leaks:
+        words.setdefault(word, []).append(left)
+    return {word: fmean(each) for word, each in words.items()}
 
 
 def _share(images: torch.Tensor, answers: Sequence[dict[str, int]]) -> float:
