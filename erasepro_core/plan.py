@@ -74,6 +74,8 @@ class Plan:
     """Every prompt and name that must not move."""
     known: tuple[str, ...]
     """Names of any kind: of these, words that are one token do not move."""
+    asked: tuple[str, ...]
+    """Of the former, what a person named."""
 
     @cached_property
     def few_pairs(self) -> list[PromptPair]:
@@ -166,6 +168,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         prefixes=prefixes,
         stays=tuple(prompts.stays()),
         known=tuple(prompts.names_of(KINDS)),
+        asked=tuple(prompts.asked()),
     )
 
 

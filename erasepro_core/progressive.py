@@ -94,7 +94,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     starts = options.schedule.starts(encoders, without_encoders=bool(groups))
     layers = {layer.name: layer for start in starts for layer in layers_from(encoders, start)}
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
-    swaps = own_tokens(request, path, plan.stays, plan.known, options.forms) if tables else NO_SWAPS
+    swaps = own_tokens(request, path, plan.stays, plan.known, plan.asked, options.forms) if tables else NO_SWAPS
     rows = swaps.updates(path)
     parts, others = plan.parts(plan.compared), plan.parts(plan.others)
     counts = [len(layers_from(encoders, start)) for start in starts]
@@ -128,8 +128,9 @@ def _in_the_tables(
     trial = sample.trial(depth, before, after, weights, table=True)
     if trial.score > ENOUGH:
         return None, after
-    # A name may be one token in one sentence and several in another, so every sentence counts.
-    pairs = [*plan.pairs, *plan.unseen]
+    # A name may be one token in one sentence and several in another, so every sentence counts. Forms do not: a start
+    # is chosen without them as well.
+    pairs = [*plan.named, *plan.unseen]
     every = encode_prompts(swapped, (pair.target_prompt for pair in pairs), known=after)
     left = float(leak(pairs, before, every, weights, plan.prefixes).max())
     return (trial if left <= ENOUGH else None), after

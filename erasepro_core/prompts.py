@@ -66,6 +66,10 @@ class Prompts:
         stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.neighbours]
         return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
 
+    def asked(self) -> list[str]:
+        """What must stay because a person named it: preserves, anchors, and phrases that share words with a target."""
+        return unique([*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors])
+
     def stays(self) -> list[str]:
         """Every prompt that must not move, and every name of the targets' kinds."""
         targets = set(self.targets)

@@ -6,7 +6,8 @@ it in the anchor. Nothing else moves. It reaches what is said in these tokens, a
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -23,8 +24,13 @@ CONTEXTS = ("", "of ")
 """What stands before a word decides its token in encoders that count a space to the word."""
 
 
+FEW_USES = 0.02
+"""A token that is all of a name may change if at most this share of what must not move has it in another word."""
+
 Word = tuple[str, tuple[int, ...]]
 """A word, and its tokens."""
+Answers = dict[int, dict[int, int]]
+"""By token, then by concept: the token that answers it."""
 
 
 @dataclass(frozen=True)
@@ -80,43 +86,69 @@ def _replaced(row: TokenRow, tokens: Mapping[int, int]) -> TokenRow:
 
 
 def own_tokens(
-    request: Request, path: TextPath, stays: Iterable[str], known: Iterable[str] = (), forms: bool = True
+    request: Request,
+    path: TextPath,
+    stays: Sequence[str],
+    known: Sequence[str] = (),
+    asked: Sequence[str] = (),
+    forms: bool = True,
 ) -> Swaps:
     """The tokens that only targets use: whole words, and pieces of words.
 
     Every token of a prompt or a name that must not move stays, and so does one that two concepts send to different
-    anchors. The layers do what is left of such a name.
+    anchors. The layers do what is left of such a name. A token that is all of a name changes even so where few prompts
+    use it as a piece of another word, as `sunflower` does of `sun`: to leave it would leave the whole name.
 
     Args:
         request: what to erase.
         path: the model.
         stays: all that must not move.
         known: names of which words that are one token must not move; in other names a piece means little.
+        asked: of all that must not move, what a person named.
         forms: whether forms of the names that are not listed change too.
     """
-    used: dict[str, set[int]] = {encoder.name: set() for encoder in path.encoders if encoder.table}
-    stays, known = dict.fromkeys(stays), dict.fromkeys(known)
-    for text, row in zip([*stays, *known], path.tokenize([*stays, *known]), strict=True):
-        for name, tokens in used.items():
-            ids = row[name].ids[row[name].start : row[name].end]
-            if text in stays or len(ids) == len(text.split()):
-                tokens.update(ids)
-    answers: dict[str, dict[int, dict[int, int]]] = {name: {} for name in used}
-    words: dict[str, list[Word]] = {name: [] for name in used}
+    encoders = [encoder.name for encoder in path.encoders if encoder.table]
+    uses = _uses(path, stays, encoders)
+    words_used, named = _uses(path, known, encoders, pieces=False), _uses(path, asked, encoders)
+    often = {
+        name: {*named[name], *(token for token, count in each.items() if count > FEW_USES * len(stays))}
+        for name, each in uses.items()
+    }
+    whole: dict[str, Answers] = {name: {} for name in encoders}
+    pieces: dict[str, Answers] = {name: {} for name in encoders}
+    words: dict[str, list[Word]] = {name: [] for name in encoders}
     for index, concept in enumerate(request.concepts):
         for name, anchor in _said(concept, request, forms):
             for context in CONTEXTS if anchor else ():
                 targets, instead = (_words(path, context, each.split()) for each in (name, anchor))
-                for encoder in used:
+                for encoder in encoders:
                     words[encoder] += targets[encoder]
-                    for token, answer in _answers(targets[encoder], instead[encoder]):
-                        answers[encoder].setdefault(token, {}).setdefault(index, answer)
-    swaps = {name: _clear(each, used[name]) for name, each in answers.items()}
+                    found = _answers(targets[encoder], instead[encoder])
+                    for token, answer in found:
+                        alone = len(found) == 1
+                        (whole if alone else pieces)[encoder].setdefault(token, {}).setdefault(index, answer)
+    swaps = {
+        name: _clear(pieces[name], {*uses[name], *words_used[name], *whole[name]}) | _clear(whole[name], often[name])
+        for name in encoders
+    }
     said = (_said_by(word, tokens, swaps[name]) for name, each in words.items() for word, tokens in each)
     return Swaps(swaps, tuple(filter(None, dict.fromkeys(said))))
 
 
-def _clear(answers: Mapping[int, Mapping[int, int]], used: Container[int]) -> dict[int, int]:
+def _uses(
+    path: TextPath, prompts: Sequence[str], encoders: Sequence[str], pieces: bool = True
+) -> dict[str, Counter[int]]:
+    """How many of some prompts use each token, by encoder; without pieces, those of which every word is one token."""
+    found: dict[str, Counter[int]] = {name: Counter() for name in encoders}
+    for prompt, row in zip(prompts, path.tokenize(prompts), strict=True):
+        for name, tokens in found.items():
+            ids = row[name].ids[row[name].start : row[name].end]
+            if pieces or len(ids) == len(prompt.split()):
+                tokens.update({*ids})
+    return found
+
+
+def _clear(answers: Answers, used: Container[int]) -> dict[int, int]:
     """The answer of each token that nobody else uses and that all its concepts answer alike."""
     alike = {token: {*by.values()} for token, by in answers.items() if token not in used}
     return {token: answer for token, (answer, *more) in alike.items() if not more and token != answer}
