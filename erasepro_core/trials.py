@@ -25,6 +25,8 @@ ENOUGH = 0.01
 """A start that leaves and moves less than this is taken, and no other tried."""
 LESS = 0.3
 """The share of the tolerance that is tried as well, at the start depth that does best with all of it."""
+DIGITS = 3
+"""Scores that agree in so many decimals are equal."""
 PATIENCE = 2
 """After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
 
@@ -108,8 +110,8 @@ class Trials:
 
     @property
     def best(self) -> tuple[Trial, Attempt]:
-        """The best so far."""
-        return min(self.tried, key=lambda each: each[0].score)
+        """The best so far; of those that do equally well the first, which changes least."""
+        return min(self.tried, key=lambda each: round(each[0].score, DIGITS))
 
     def _try(self, start: int, *, table: bool, share: float, few: bool) -> bool:
         """Tries a start, if there is something to gain and it was not tried; returns whether it is the best so far."""
