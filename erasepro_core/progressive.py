@@ -155,7 +155,7 @@ def _steps(parts: int, layers: Sequence[int], groups: Sequence[Sequence[TextInpu
         groups: the inputs whose linears change.
         tables: whether each start depth is tried with changed tables as well.
     """
-    trials = sum(layers) * (1 + tables) if len(layers) > 1 or tables else 0
+    trials = sum(layers) * (2 + tables) if len(layers) > 1 or tables else 0
     return parts + trials + max(layers) + sum(len(group[0].layers) for group in groups)
 
 

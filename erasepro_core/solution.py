@@ -17,8 +17,8 @@ from .update import UpdateSet
 
 DRIFT_COUNTS = 2.0
 """How much drift counts against leak: pictures forgive more of a leak (docs/decisions/0085)."""
-FORGIVEN = 0.2
-"""What a start moves further than this counts twice: pictures forgive no more (docs/decisions/0031)."""
+FORGIVEN_DRIFT, FORGIVEN_LEAK = 0.2, 0.3
+"""What a start moves or leaves beyond this counts once more: pictures forgive no more (docs/decisions/0031, 0056)."""
 
 
 class Side(str, Enum):
@@ -68,7 +68,8 @@ class Trial:
     @property
     def score(self) -> float:
         """What the choice of the start makes small: the distance from no leak and no drift."""
-        return math.hypot(self.leak, DRIFT_COUNTS * self.drift) + max(0.0, self.drift - FORGIVEN)
+        beyond = max(0.0, self.drift - FORGIVEN_DRIFT) + max(0.0, self.leak - FORGIVEN_LEAK)
+        return math.hypot(self.leak, DRIFT_COUNTS * self.drift) + beyond
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ from .encoded import Encoded, Prefixes, encode_prompts
 from .measure import Weights, drift, leak
 from .plan import Plan
 from .schedule import deepest, layers_from
-from .solution import Trial
+from .solution import FORGIVEN_LEAK, Trial
 
 TRIED = 20
 """A start is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 ENOUGH = 0.01
 """A start that leaves and moves less than this is taken, and no other tried."""
 LESS = 0.3
-"""The share of the tolerance that is tried as well, at the start depth that does best with all of it."""
+"""The share of the tolerance that is tried first."""
 DIGITS = 3
 """Scores that agree in so many decimals are equal."""
 PATIENCE = 2
@@ -85,7 +85,9 @@ class Trials:
 
         Whether the tables change is decided at the first start depth; deeper ones are tried that way alone. From a
         start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than the best
-        so far no more are tried, but for leaving the text encoders alone, which costs next to nothing.
+        so far no more are tried, but for leaving the text encoders alone, which costs next to nothing. All of this with
+        less than the tolerance, which moves less. All of the tolerance is tried at the start depth that does best, and
+        at every one where too much is left.
         """
         plan, encoders = self.attempts.plan, self.attempts.encoders
         tables, first = bool(self.attempts.swaps), starts[0]
@@ -97,16 +99,21 @@ class Trials:
             self._try(deepest(encoders), table=True, share=share, few=few)
             self._try(first, table=True, share=share, few=few)
         self._try(first, table=False, share=share, few=few)
-        table, worse = self.best[0].table, 0
-        for start in starts[1:]:
-            if worse < PATIENCE or not layers_from(encoders, start):
-                worse = 0 if self._try(start, table=table, share=share, few=few) else worse + 1
+        table = self.best[0].table
+        self._over(starts[1:], table=table, share=share, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
-        if layers is not None:
-            self._try(layers.start, table=layers.table, share=1.0, few=few)
+        if several and layers is not None:
+            self._over(starts if layers.leak > FORGIVEN_LEAK else [layers.start], table=table, share=1.0, few=few)
         trial, best = self.best
         again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
         return again, trial, tuple(trial for trial, _ in self.tried)
+
+    def _over(self, starts: Sequence[int], *, table: bool, share: float, few: bool) -> None:
+        """Tries start depths in their order, until deeper ones do worse and worse."""
+        worse = 0
+        for start in starts:
+            if worse < PATIENCE or not layers_from(self.attempts.encoders, start):
+                worse = 0 if self._try(start, table=table, share=share, few=few) else worse + 1
 
     @property
     def best(self) -> tuple[Trial, Attempt]:

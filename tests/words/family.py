@@ -11,7 +11,7 @@ import contextlib
 import sys
 from collections.abc import Collection, Iterator
 
-from erasepro_core.families import FAMILIES, Encoder, Family
+from erasepro_core.families import FAMILIES, Encoder
 from erasepro_core.families.encoders import bert_encoder
 from erasepro_core.families.lumina2 import Lumina2
 from erasepro_core.families.unet import UNetFamily, reads_pooled
@@ -31,9 +31,6 @@ class Words(UNetFamily):
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
         # Behind the end token everything is zero, and zeros say nothing to the cross-attention.
         return [bert_encoder(text_encoder, "minilm", padding=False)]
-
-    def general_name(self, side: str, name: str) -> str:
-        return Family.general_name(self, side, name)
 
 
 class Causal(Lumina2):
