@@ -122,11 +122,14 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
 def _in_the_tables(
     path: TextPath, plan: Plan, swaps: Swaps, before: Encoded, weights: Weights, depth: int
 ) -> tuple[Trial | None, Encoded]:
-    """The trial of the tables alone if nothing is left to do behind them, and some prompts with the tables changed."""
+    """The trial of the tables alone if nothing is left to do behind them, and some prompts with the tables changed.
+
+    What the tables move is no reason to go on: layers behind them would only move more.
+    """
     sample, swapped = Sample.of(plan), SwappedPath(path, swaps)
     after = encode_prompts(swapped, [*sample.prompts, *(pair.target_prompt for pair in plan.few_pairs)])
-    trial = sample.trial(depth, before, after, weights, table=True)
-    if trial.score > ENOUGH:
+    trial = sample.trial(depth, before, after, weights, table=True, share=0.0)
+    if trial.leak > ENOUGH:
         return None, after
     # A name may be one token in one sentence and several in another, so every sentence counts. Forms do not: a start
     # is chosen without them as well.
