@@ -203,7 +203,16 @@ class Request:
 
     def without_targets(self, sentences: Iterable[str]) -> list[str]:
         """The sentences that mention no target: `a red {}` cannot help to erase red, nor stay as it is."""
-        return [sentence for sentence in sentences if not self.any_target.within(sentence)]
+        sentences = list(sentences)
+        for sentence in sentences:
+            if sentence not in self._told:
+                self._told[sentence] = self.any_target.within(sentence)
+        return [sentence for sentence in sentences if not self._told[sentence]]
+
+    @cached_property
+    def _told(self) -> dict[str, bool]:
+        """Whether a sentence mentions a target, of those that were asked for: a thousand names share their sentences."""
+        return {}
 
     @cached_property
     def any_target(self) -> Mentions:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from .align import PADDING_OFFSETS, Alignment, align, words_before
+from .align import PADDING_OFFSETS, Alignment, TokenRow, align, words_before
 from .concept import PromptPair
 from .families import Encoder, TextInput
 from .path import Features, Rows, TextPath
@@ -88,7 +88,7 @@ def encode_prompts(
     tick: Callable[[], None] = lambda: None,
     known: Encoded | None = None,
 ) -> Encoded:
-    """Encodes prompts in a live model.
+    """Encodes prompts in a live model, those of equal tokens once.
 
     Args:
         path: the model.
@@ -101,10 +101,16 @@ def encode_prompts(
     wanted = list(dict.fromkeys(prompts))
     prompts = wanted if known is None else [prompt for prompt in wanted if prompt not in known.features]
     rows = path.tokenize(prompts, emphasis)
+    same: dict[tuple[TokenRow, ...], list[str]] = {}
+    for prompt, row in zip(prompts, rows, strict=True):
+        same.setdefault(tuple(row.values()), []).append(prompt)
+    once = [dict(zip(rows[0], each, strict=True)) for each in same]
+    alike = list(same.values())
     features: dict[str, Mapping[str, Tensor]] = {}
-    for part in in_parts(rows, [padding] * len(rows)):
-        found = path.encode([rows[row] for row in part], [padding] * len(part))
-        features |= {prompts[row]: {n: each[i] for n, each in found.items()} for i, row in enumerate(part)}
+    for part in in_parts(once, [padding] * len(once)):
+        found = path.encode([once[row] for row in part], [padding] * len(part))
+        for i, row in enumerate(part):
+            features |= dict.fromkeys(alike[row], {name: each[i] for name, each in found.items()})
         tick()
     found = by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
     return found if known is None else found.joined(known).only(wanted)

@@ -70,8 +70,12 @@ class SwappedPath:
     def __init__(self, path: TextPath, swaps: Swaps):
         self._path, self._swaps = path, swaps
         self.family, self.encoders, self.inputs = path.family, path.encoders, path.inputs
-        self.tokenize, self.module, self.conditioned = path.tokenize, path.module, path.conditioned
+        self.module, self.conditioned = path.module, path.conditioned
         self.embeddings, self.table_height = path.embeddings, path.table_height
+
+    def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
+        """See `TextPath.tokenize`; many prompts have the same rows here, and are encoded once."""
+        return [self._swapped(row) for row in self._path.tokenize(prompts, emphasis)]
 
     def encode(self, rows: Sequence[Rows], padding: Sequence[int | None] | None = None) -> Features:
         """See `TextPath.encode`."""
