@@ -100,9 +100,15 @@ def strangers(kind: str, names: Sequence[str]) -> list[Edit]:
 CHOSEN: dict[str, Callable[[Any], list[Edit]]] = {"things": things, "painters": painters}
 
 
+def in_one_node(task: Task) -> at_commit.Nodes:
+    """What is typed into one Define Concepts node: a line each."""
+    nodes = nodes_of(task)
+    return [dict(nodes[0]) | {"text": "\n".join(node["text"] for node in nodes)}]
+
+
 def solved_here(subject: Subject, task: Task, method: str) -> tuple[Subject, Report, float]:
     """The erasure of one of `METHODS`."""
-    request, began = request_of(nodes_of(task)), time.monotonic()
+    request, began = request_of(in_one_node(task)), time.monotonic()
     edited, report = quality.erase(subject, request, quality.METHODS[method])
     return edited, report, time.monotonic() - began
 
@@ -168,7 +174,7 @@ def table_of_names(asked: argparse.Namespace, subject: Subject, folder: Path) ->
     for kind, counts in asked.counts.items():
         edits = CHOSEN[kind](path)
         tasks = [Task(f"{count} {kind}", tuple(edits[:count])) for count in counts]
-        small = [nodes_of(task) for task in tasks if len(task.edits) <= BASE_NAMES] if asked.base else []
+        small = [in_one_node(task) for task in tasks if len(task.edits) <= BASE_NAMES] if asked.base else []
         solved = at_commit.solve(asked.base, "minilm", small, folder) if small else []
         for index, task in enumerate(tasks):
             ways: dict[str, Erased] = {name: partial(solved_here, subject, task, name) for name in METHODS}

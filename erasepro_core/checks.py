@@ -18,8 +18,8 @@ from .encoded import Encoded, encode_prompts, matched
 from .path import TextPath
 from .sketch import sketches
 
-SENTENCES = 3
-"""Sentences with a check for each name."""
+SENTENCES, SENTENCES_IN_ALL = 3, 1000
+"""Sentences with a check for each name, and for all names together, of which each has one at least."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,13 @@ def make_checks(request: Request, path: TextPath, known: Encoded | None = None) 
     Raises:
         ValueError: a sentence does not fit into one chunk.
     """
-    return checks_of(request.unseen_pairs(SENTENCES), path, known=known)
+    return checks_of(request.unseen_pairs(sentences_of(request)), path, known=known)
+
+
+def sentences_of(request: Request) -> int:
+    """How many sentences of each name are checked."""
+    names = sum(len(concept.names) for concept in request.concepts)
+    return max(1, min(SENTENCES, SENTENCES_IN_ALL // names))
 
 
 def checks_of(

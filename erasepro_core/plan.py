@@ -24,11 +24,13 @@ from .prompts import Prompts, unique
 FEW, FEW_IN_ALL = 8, 80
 """Sentences of a name that start depths are tried with, and of all names together, of which each has one at least; the
 start depth that is chosen is solved with all."""
-SENTENCES_IN_ALL = 280
-"""Sentences of all names together that are solved on, of which each name has the first four at least. The first
-sentences of a name do nearly all, and many names leave no room for more (docs/decisions/0071)."""
-UNSEEN_IN_ALL = 100
-"""Sentences of all names together that leak is measured in, of which each name has the first four at least."""
+SENTENCES_IN_ALL, UNSEEN_IN_ALL = 280, 100
+"""Sentences of all names together that are solved on, and that leak is measured in, of which each name has the first
+four at least. The first sentences of a name do nearly all, and many names leave no room for more (docs/decisions/0071).
+"""
+MOST_SENTENCES, MOST_UNSEEN = 2000, 1000
+"""The same for hundreds of names, of which each has one at least: what a solve encodes are these (docs/decisions/0086).
+"""
 FORMS = 7
 """One in so many sentences of a name is solved on with its form too: forms shall not cost the name itself its room."""
 PADDED = 4
@@ -140,12 +142,12 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     method = options.method
     count, long = method.sentences(options.templates), path.family.long_prompts
     names = sum(len(concept.names) for concept in request.concepts)
-    count = min(count, max(FIRST, SENTENCES_IN_ALL // names))
+    count = min(count, _shared(names, SENTENCES_IN_ALL, MOST_SENTENCES))
     pairs = request.pairs(count, long)
     named = len(pairs)
     if options.forms and method.forms:
         pairs += _of_forms(request, max(1, count // FORMS), long)
-    both, prefixes = matched(path, [*pairs, *request.unseen_pairs(max(FIRST, UNSEEN_IN_ALL // names))])
+    both, prefixes = matched(path, [*pairs, *request.unseen_pairs(_shared(names, UNSEEN_IN_ALL, MOST_UNSEEN))])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
     prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, long)
     every = prompts.all()
@@ -170,6 +172,11 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         known=tuple(prompts.names_of(KINDS)),
         asked=tuple(prompts.asked()),
     )
+
+
+def _shared(names: int, in_all: int, most: int) -> int:
+    """How many sentences each of some names has."""
+    return max(1, min(max(FIRST, in_all // names), most // names))
 
 
 def _of_forms(request: Request, count: int, long: bool) -> list[PromptPair]:

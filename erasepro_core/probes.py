@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from .checks import SENTENCES
+from .checks import sentences_of
 from .concept import Concept, ConceptError, PromptPair, Request
 from .marks import MarkError, escaped, read_probe
 from .mention import opened, spellings
@@ -36,7 +36,7 @@ def checked_probes(pairs: Iterable[PromptPair]) -> list[Probe]:
 
 def unseen_probes(request: Request) -> list[Probe]:
     """The first few unseen sentences of every name, as prompts with emphasis have them."""
-    return [Probe(CHECKED, pair.target, _escaped(pair)) for pair in request.unseen_pairs(SENTENCES)]
+    return [Probe(CHECKED, pair.target, _escaped(pair)) for pair in request.unseen_pairs(sentences_of(request))]
 
 
 def further_probes(request: Request, prompts: Iterable[str]) -> list[Probe]:
@@ -59,7 +59,8 @@ def unlisted_probes(request: Request) -> list[Probe]:
 
     A model that knows neither the form nor its anchor may read both as one unknown word. Such a sentence tells nothing.
     """
-    pairs = request.form_pairs(lambda concept, name: request.unseen(concept, name)[:SENTENCES])
+    count = sentences_of(request)
+    pairs = request.form_pairs(lambda concept, name: request.unseen(concept, name)[:count])
     return [Probe(UNLISTED, name, _escaped(pair)) for name, pair in pairs]
 
 
@@ -69,7 +70,7 @@ def found_probes(request: Request) -> list[Probe]:
         Probe(FOUND, name, _escaped(PromptPair(template, name, concept.anchor, index)))
         for index, concept in enumerate(request.concepts)
         for name in concept.found
-        for template in request.unseen(concept, name)[:SENTENCES]
+        for template in request.unseen(concept, name)[: sentences_of(request)]
     ]
 
 

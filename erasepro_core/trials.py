@@ -94,15 +94,18 @@ class Trials:
         several = len(starts) + tables > 1
         few = several and len(plan.few) < len(plan.pairs)
         share = LESS if several else 1.0
-        if tables:  # where the tables do all of it, nothing is left to do behind them
+        if tables:
             self._try(deepest(encoders), table=True, share=0.0, few=few)
+        done = tables and self.best[0].leak <= ENOUGH  # then nothing is left to do behind the tables
+        if tables and not done:
             self._try(deepest(encoders), table=True, share=share, few=few)
             self._try(first, table=True, share=share, few=few)
         self._try(first, table=False, share=share, few=few)
         table = self.best[0].table
-        self._over(starts[1:], table=table, share=share, few=few)
+        if not (done and table):
+            self._over(starts[1:], table=table, share=share, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
-        if several and layers is not None:
+        if several and layers is not None and not (done and table):
             self._over(starts if layers.leak > FORGIVEN_LEAK else [layers.start], table=table, share=1.0, few=few)
         trial, best = self.best
         again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
