@@ -24,7 +24,7 @@ CONTEXTS = ("", "of ")
 """What stands before a word decides its token in encoders that count a space to the word."""
 
 
-FEW_USES = 0.02
+FEW_USES = 0.03
 """A token that is all of a name may change if at most this share of what must not move has it in another word."""
 
 Word = tuple[str, tuple[int, ...]]
