@@ -1,8 +1,8 @@
 """What 1 to 1,000 names erased at once leave and move where the text encoder knows English, beside UCE.
 
-`make bench-many` erases things of one token each, painters of several, and one thing with six names, alone and together;
-it writes build/bench/many.json and a plot beside it. QUICK=1 takes few names. BASE names a commit whose solver is
-measured as well, with at most ten names: its time grows with their cube.
+`make bench-many` erases things of one token each, painters of several, and one thing with six names, alone and
+together; it writes build/bench/many.json and a plot beside it. QUICK=1 takes few names. BASE names a commit whose
+solver is measured as well, with at most ten names: its time grows with their cube.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from tests import pack
@@ -75,6 +74,7 @@ def things(path: Any) -> list[Edit]:
 
 
 def lesson_captions(structures: dict[str, tuple[str, ...]]) -> Iterable[str]:
+    """Captions of some structures."""
     return (lesson.caption for lesson in world.lessons(4000, seed=0, structures=structures))
 
 
@@ -225,7 +225,9 @@ def plot(rows: Sequence[Row], file: Path) -> None:
             for kind, style in zip(CHOSEN, ("o-", "x--"), strict=True):
                 own = [row for row in rows if (row["kind"], row["method"]) == (kind, method)]
                 points = [(row["names"], value(row)) for row in own if value(row) is not None]
-                axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=f"{method}, {kind}") if points else None
+                axes.plot(
+                    *zip(*points, strict=True), style, color=f"C{colour}", label=f"{method}, {kind}"
+                ) if points else None
         axes.set(xscale="log", xlabel="names", title=title, ylim=(0, None))
     figure.axes[0].legend(fontsize=7)
     figure.savefig(file, dpi=110)
@@ -235,10 +237,16 @@ def arguments() -> argparse.Namespace:
     """Command line."""
     quick = bool(os.environ.get("QUICK"))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--things", type=int, nargs="*", help="how many at once", default=(QUICK if quick else COUNTS)["things"])
-    parser.add_argument("--painters", type=int, nargs="*", help="how many at once", default=(QUICK if quick else COUNTS)["painters"])
+    parser.add_argument(
+        "--things", type=int, nargs="*", help="how many at once", default=(QUICK if quick else COUNTS)["things"]
+    )
+    parser.add_argument(
+        "--painters", type=int, nargs="*", help="how many at once", default=(QUICK if quick else COUNTS)["painters"]
+    )
     parser.add_argument("--count", type=int, default=12 if quick else 60, help="sentences, at least one a name")
-    parser.add_argument("--pictures", type=int, default=12 if quick else 24, help="of the targets, twice as many others")
+    parser.add_argument(
+        "--pictures", type=int, default=12 if quick else 24, help="of the targets, twice as many others"
+    )
     parser.add_argument("--steps", type=int, default=10, help="sampling steps")
     parser.add_argument("--base", default=os.environ.get("BASE"), help="a commit whose solver is measured as well")
     parser.add_argument("--no-aliases", dest="aliases", action="store_false", default=not quick, help="leave them out")
@@ -256,7 +264,9 @@ def main() -> None:
     rows: list[Row] = []
     with torch.inference_mode(), family.known(), tempfile.TemporaryDirectory() as folder:
         subject = Subject(*model.load())
-        for row in chain(table_of_names(asked, subject, Path(folder)), aliases(asked, subject) if asked.aliases else ()):
+        for row in chain(
+            table_of_names(asked, subject, Path(folder)), aliases(asked, subject) if asked.aliases else ()
+        ):
             print(line(row), flush=True)
             rows.append(row)
             asked.out.write_text(json.dumps({"base": asked.base, "count": asked.count, "rows": rows}, indent=1) + "\n")

@@ -211,7 +211,7 @@ class Request:
 
     @cached_property
     def _told(self) -> dict[str, bool]:
-        """Whether a sentence mentions a target, of those that were asked for: a thousand names share their sentences."""
+        """Whether a sentence mentions a target, of those asked for so far: a thousand names share their sentences."""
         return {}
 
     @cached_property

@@ -110,7 +110,7 @@ def encode_prompts(
     for part in in_parts(once, [padding] * len(once)):
         found = path.encode([once[row] for row in part], [padding] * len(part))
         for i, row in enumerate(part):
-            features |= dict.fromkeys(alike[row], {name: each[i] for name, each in found.items()})
+            features |= {prompt: {name: each[i] for name, each in found.items()} for prompt in alike[row]}
         tick()
     found = by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
     return found if known is None else found.joined(known).only(wanted)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from .attempts import Attempt, Attempts, recorded
-from .concept import Request
+from .concept import PromptPair, Request
 from .encoded import Encoded, encode_prompts
 from .families import POOLED, TextInput
 from .measure import WeightPair, Weights, leak, stand_in_weight
@@ -99,10 +99,10 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     parts, others = plan.parts(plan.compared), plan.parts(plan.others)
     counts = [len(layers_from(encoders, start)) for start in starts]
     step = Steps(_steps(len(parts) + len(others), counts, groups, tables=bool(rows)), tick)
-    seen, weights, swapped = Observation(path, plan, layers.values()), _stand_ins(path), None
+    seen, weights, swapped, left = Observation(path, plan, layers.values()), _stand_ins(path), None, []
     before = seen.see(parts, lambda: step(Phase.READING))
     if rows:
-        trial, swapped = _in_the_tables(path, plan, swaps, before, weights, deepest(encoders))
+        trial, swapped, left = _in_the_tables(path, plan, swaps, before, weights, deepest(encoders))
         if trial is not None:  # no everyday prompt need be encoded
             step.end(Phase.SOLVING)
             updates, records = UpdateSet(path.family.name, rows, {}), tuple(map(_table_record, rows, rows.values()))
@@ -110,7 +110,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     seen.see(others, lambda: step(Phase.READING))
     original = seen.whole()
     attempts = Attempts(path, plan, options, encoders, groups, original, step, swaps if rows else NO_SWAPS, swapped)
-    best, trial, trials = Trials(attempts, weights, Sample.of(plan), []).best_of(starts)
+    best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     step.end(Phase.SOLVING)
     rows = rows if best.table else {}
@@ -121,8 +121,8 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
 
 def _in_the_tables(
     path: TextPath, plan: Plan, swaps: Swaps, before: Encoded, weights: Weights, depth: int
-) -> tuple[Trial | None, Encoded]:
-    """The trial of the tables alone if nothing is left to do behind them, and some prompts with the tables changed.
+) -> tuple[Trial | None, Encoded, list[PromptPair]]:
+    """What the tables do alone: their trial if nothing is left to do, some prompts, and pairs of names that are left.
 
     What the tables move is no reason to go on: layers behind them would only move more.
     """
@@ -130,13 +130,14 @@ def _in_the_tables(
     after = encode_prompts(swapped, [*sample.prompts, *(pair.target_prompt for pair in plan.few_pairs)])
     trial = sample.trial(depth, before, after, weights, table=True, share=0.0)
     if trial.leak > ENOUGH:
-        return None, after
+        return None, after, []
     # A name may be one token in one sentence and several in another, so every sentence counts. Forms do not: a start
     # is chosen without them as well.
     pairs = [*plan.named, *plan.unseen]
-    every = encode_prompts(swapped, (pair.target_prompt for pair in pairs), known=after)
-    left = float(leak(pairs, before, every, weights, plan.prefixes).max())
-    return (trial if left <= ENOUGH else None), after
+    every = encode_prompts(swapped, [*after.features, *(pair.target_prompt for pair in pairs)], known=after)
+    found = leak(pairs, before, every, weights, plan.prefixes).tolist()
+    left = [pair for pair, each in zip(pairs, found, strict=True) if each > ENOUGH]
+    return (None if left else trial), every, left
 
 
 def _edited_inputs(path: TextPath, options: Options) -> list[list[TextInput]]:

@@ -42,10 +42,10 @@ class Sample:
     prefixes: Prefixes
 
     @classmethod
-    def of(cls, plan: Plan) -> Sample:
-        """At most `TRIED` of each."""
+    def of(cls, plan: Plan, left: Sequence[PromptPair] = ()) -> Sample:
+        """At most `TRIED` of each, and of those pairs that the tables are known to leave."""
         groups = [_some(list(group)) for group in plan.groups.values()]
-        return cls(_some(plan.unseen), _some(plan.few_pairs), groups, plan.prefixes)
+        return cls([*_some(plan.unseen), *_some(left)], _some(plan.few_pairs), groups, plan.prefixes)
 
     @property
     def prompts(self) -> list[str]:
@@ -96,16 +96,13 @@ class Trials:
         share = LESS if several else 1.0
         if tables:
             self._try(deepest(encoders), table=True, share=0.0, few=few)
-        done = tables and self.best[0].leak <= ENOUGH  # then nothing is left to do behind the tables
-        if tables and not done:
             self._try(deepest(encoders), table=True, share=share, few=few)
             self._try(first, table=True, share=share, few=few)
         self._try(first, table=False, share=share, few=few)
         table = self.best[0].table
-        if not (done and table):
-            self._over(starts[1:], table=table, share=share, few=few)
+        self._over(starts[1:], table=table, share=share, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
-        if several and layers is not None and not (done and table):
+        if several and layers is not None:
             self._over(starts if layers.leak > FORGIVEN_LEAK else [layers.start], table=table, share=1.0, few=few)
         trial, best = self.best
         again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
