@@ -22,6 +22,7 @@ from erasepro_core import (
 from erasepro_core.concept import kind_named
 from erasepro_core.encoded import encode_prompts
 from erasepro_core.measure import drift, weight_pairs
+from erasepro_core.table import own_tokens
 from tests import pack
 from tests.mini.erased import Subject
 
@@ -155,6 +156,44 @@ def test_other_painters_hardly_move_with_one(words):
         without = moved()
     assert with_neighbours < 0.25
     assert with_neighbours < 0.6 * without
+
+
+def test_a_painter_who_shares_a_token_is_held(words):
+    """Monet and Mondrian begin with the same token, which the first block cannot tell apart."""
+    host, request = pack.module("nodes.host"), parse_request("Claude Monet -> an artist", "style")
+    original = host.HostPath(*words[:2])
+    prompt = ["a harbour at night by Piet Mondrian"]
+
+    def moved() -> float:
+        solution = solve_request(request, Options(templates=4), original)
+        edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
+        with torch.no_grad():
+            both = encode_prompts(original, prompt), encode_prompts(edited, prompt)
+            return float(drift(prompt, *both, weight_pairs(original, edited)).mean())
+
+    held = moved()
+    assert "Piet Mondrian" in {each.name for each in neighbours.find_neighbours(request, original) if each.alike}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "ALIKE", 0)
+        assert held < 0.7 * moved()
+    assert held < 0.25
+
+
+def test_pieces_of_a_name_answer_the_tokens_of_the_anchor(words):
+    path = pack.module("nodes.host").HostPath(*words[:2])
+    ids = {text: path.tokenize([text])[0]["minilm"].ids[1:-1] for text in ("Hokusai", "an artist", "Peter Rubens")}
+    first, _, last = (token for token in ids["Hokusai"] if token)
+    an, artist = (token for token in ids["an artist"] if token)
+    request = parse_request("Hokusai -> an artist", "style")
+    assert own_tokens(request, path, []).tokens["minilm"] == {
+        **{token: an for token in ids["Hokusai"] if token}, last: artist
+    }  # fmt: skip
+    with_a_first_piece = own_tokens(request, path, ["Hodler"])
+    assert first not in with_a_first_piece.tokens["minilm"]
+    assert with_a_first_piece.words == ("a part of Hokusai",)
+    rubens = parse_request("Peter Rubens -> an artist", "style")
+    assert own_tokens(rubens, path, [], known=["Peter Csontváry"]).words == ("Peter", "Rubens")
+    assert "Peter" not in own_tokens(rubens, path, [], known=["Peter Paul"]).words
 
 
 def test_a_plural_should_become_a_plural():

@@ -1,0 +1,89 @@
+"""Which starts are tried, with which share of the tolerance, and which of them is taken."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from erasepro_core import trials
+from erasepro_core.solution import Trial
+from erasepro_core.trials import LESS, Trials
+
+DEPTH = 6
+STARTS = (0, 1, 2, 4, 5, DEPTH)
+Tried = tuple[int, bool, float]
+"""Start, whether the tables change, and the share of the tolerance."""
+
+
+class Known(Trials):
+    """Trials whose leak and drift are known beforehand."""
+
+    def _measured(self, attempt: Any) -> Trial:
+        leak, drift = self.attempts.known.get(attempt.asked, (0.9, 0.1))  # type: ignore[attr-defined]
+        start, table, share = attempt.asked
+        return Trial(start, leak, drift, table, share)
+
+
+@pytest.fixture(autouse=True)
+def layers(monkeypatch):
+    monkeypatch.setattr(trials, "layers_from", lambda encoders, start: range(start, DEPTH))
+
+
+def best(known: dict[Tried, tuple[float, float]], *, tables: bool = False, starts=STARTS) -> tuple[Tried, list[Tried]]:
+    """What is taken, and all that was tried, where each start is known to leave and move so much."""
+
+    def attempt(start: int, *, table: bool, share: float, few: bool = False) -> Any:
+        return SimpleNamespace(start=start, table=table, share=share, asked=(start, table, share))
+
+    shared = SimpleNamespace(
+        plan=SimpleNamespace(few={0}, pairs=range(9)),
+        encoders=[SimpleNamespace(blocks=range(DEPTH))],
+        swaps=tables,
+        attempt=attempt,
+        known=known,
+    )
+    taken, trial, tried = Known(shared, {}, None, []).best_of(starts)  # type: ignore[arg-type]
+    assert (trial.start, trial.table, trial.share) == taken.asked  # type: ignore[attr-defined]
+    return taken.asked, [(each.start, each.table, each.share) for each in tried]  # type: ignore[attr-defined]
+
+
+def test_all_of_the_tolerance_is_tried_at_the_best_start_alone():
+    taken, tried = best({(1, False, LESS): (0.2, 0.03), (1, False, 1.0): (0.15, 0.1)})
+    assert taken == (1, False, LESS)
+    assert [each for each in tried if each[2] == 1.0] == [(1, False, 1.0)]
+
+
+def test_it_is_taken_where_it_leaves_much_less():
+    taken, _ = best({(1, False, LESS): (0.3, 0.03), (1, False, 1.0): (0.1, 0.05)})
+    assert taken == (1, False, 1.0)
+
+
+def test_it_is_tried_at_every_start_where_too_much_is_left():
+    known = {(0, False, LESS): (0.7, 0.05), (1, False, 1.0): (0.2, 0.1)}
+    taken, tried = best(known)
+    assert taken == (1, False, 1.0)
+    assert {start for start, _, share in tried if share == 1.0} >= {0, 1, 2}
+
+
+def test_the_tables_alone_are_a_start():
+    taken, tried = best({(DEPTH, True, 0.0): (0.15, 0.0), (0, True, LESS): (0.12, 0.06)}, tables=True)
+    assert taken == (DEPTH, True, 0.0)
+    assert (0, True, LESS) in tried
+
+
+def test_of_equal_starts_the_first_is_taken():
+    taken, _ = best({(DEPTH, True, 0.0): (0.2, 0.02), (0, True, LESS): (0.19999, 0.02)}, tables=True)
+    assert taken == (DEPTH, True, 0.0)
+
+
+def test_a_single_start_has_all_of_the_tolerance():
+    assert best({}, starts=(0,)) == ((0, False, 1.0), [(0, False, 1.0)])
+
+
+def test_what_lies_beyond_what_pictures_forgive_counts_once_more():
+    assert Trial(0, 0.3, 0.0).score == pytest.approx(0.3)
+    assert Trial(0, 0.5, 0.0).score == pytest.approx(0.7)
+    assert Trial(0, 0.0, 0.1).score == pytest.approx(0.2)
+    assert Trial(0, 0.0, 0.3).score == pytest.approx(0.7)
