@@ -190,7 +190,18 @@ def aliases(asked: argparse.Namespace, subject: Subject) -> Iterator[Row]:
     """A row for each name of one thing alone, and one for all of them together."""
     for names in (*((name,) for name in ALIASES), ALIASES):
         task = Task(" | ".join(names), (Edit("object", names, "dog", {}, {}),))
-        yield Measure(task, subject, asked)(task.name, "erasepro", solved_here(subject, task, "erasepro"))
+        yield Measure(task, subject, asked)("aliases", "erasepro", solved_here(subject, task, "erasepro"))
+
+
+def against_alone(rows: Sequence[Row]) -> list[str]:
+    """A line of a table for each name of one thing: what is left of it, and what moves, alone and with the others."""
+    *alone, together = [row for row in rows if row["kind"] == "aliases"]
+    found = ["| name | leak: alone | together | drift: alone | together |", "| --- | --- | --- | --- | --- |"]
+    for row in alone:
+        ((name, leak),) = row["leak_by_name"].items()
+        numbers = leak, together["leak_by_name"][name], row["drift"]["captions"], together["drift"]["captions"]
+        found.append(f"| {name} | {' | '.join(f'{number:.3f}' for number in numbers)} |")
+    return found
 
 
 HEAD = (
@@ -271,6 +282,8 @@ def main() -> None:
             rows.append(row)
             asked.out.write_text(json.dumps({"base": asked.base, "count": asked.count, "rows": rows}, indent=1) + "\n")
     plot(rows, asked.out.with_suffix(".png"))
+    if asked.aliases:
+        print("\n".join(against_alone(rows)))
     print(f"{time.monotonic() - began:.0f} s; rows in {asked.out}")
 
 
