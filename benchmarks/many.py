@@ -57,17 +57,22 @@ Erased = Callable[[], tuple[Subject, Report, float]]
 def things(path: Any) -> list[Edit]:
     """A thousand things of one token: ten that this world draws, others, nouns, words of the tokenizer's vocabulary.
 
-    None of them is said in a sentence that measures what stays, or is another name for what is drawn.
+    None of them, in the singular or the plural, is said in a sentence that measures what stays, or is another name for
+    what is drawn.
     """
+
+    def forms(name: str) -> set[str]:
+        return {name, kind.unlisted_form(name)}
+
+    kind = kind_named("object")
     drawn = next(task for task in TASKS if task.name == "ten objects").edits
     captions = chain(*(lesson_captions(each) for each in (world.TRAINED, world.HELD_OUT)), BEFORE, AFTER)
     near = chain(*(edit.neighbours for edit in drawn))
     measured = words_of(chain(captions, near, world.unlisted() - set(world.OTHER_THINGS)))
-    kind = kind_named("object")
     said = words_of(chain(FIT_PROMPTS, PROBE_PROMPTS, kind.templates, kind.unseen))
-    vocabulary = [word for word in path.whole_words() if len(word) > 4 and word.isascii() and word not in said]
+    vocabulary = [word for word in path.whole_words() if len(word) > 4 and word.isascii() and not said & forms(word)]
     names = [*world.OTHER_THINGS, *kind.names, *vocabulary[:: len(vocabulary) // 3000]]
-    new = [name for name in dict.fromkeys(names) if name not in measured]
+    new = [name for name in dict.fromkeys(names) if not measured & forms(name)]
     rows = [row[path.encoders[0].name] for row in path.tokenize(new)]
     short = [name for name, row in zip(new, rows, strict=True) if row.end - row.start == 1]
     return [*drawn, *strangers("object", short)]
