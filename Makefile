@@ -3,7 +3,7 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-speed bench-words train-mini train-words locales thumbnails ui setup browser clean
+.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-speed bench-words bench-many train-mini train-words locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
@@ -34,6 +34,9 @@ bench-quality: setup # the full table, 100 images a cell, in build/bench
 
 bench-words: setup # erasures behind a pretrained text encoder, in build/bench; QUICK=1 takes minutes, BASE=commit compares
 	$(run) -m benchmarks.words
+
+bench-many: setup # 1 to 1,000 names at once, in build/bench, with a plot; QUICK=1 takes minutes, BASE=commit compares
+	$(run) -m benchmarks.many
 
 bench-speed: setup # time and memory at real shapes, on CUDA where torch has it; QUICK=1 takes minutes; BASE=<commit>
 	$(run) -m benchmarks.speed

@@ -57,17 +57,22 @@ Erased = Callable[[], tuple[Subject, Report, float]]
 def things(path: Any) -> list[Edit]:
     """A thousand things of one token: ten that this world draws, others, nouns, words of the tokenizer's vocabulary.
 
-    None of them is said in a sentence that measures what stays, or is another name for what is drawn.
+    None of them, in the singular or the plural, is said in a sentence that measures what stays, or is another name for
+    what is drawn.
     """
+
+    def forms(name: str) -> set[str]:
+        return {name, kind.unlisted_form(name)}
+
+    kind = kind_named("object")
     drawn = next(task for task in TASKS if task.name == "ten objects").edits
     captions = chain(*(lesson_captions(each) for each in (world.TRAINED, world.HELD_OUT)), BEFORE, AFTER)
     near = chain(*(edit.neighbours for edit in drawn))
     measured = words_of(chain(captions, near, world.unlisted() - set(world.OTHER_THINGS)))
-    kind = kind_named("object")
     said = words_of(chain(FIT_PROMPTS, PROBE_PROMPTS, kind.templates, kind.unseen))
-    vocabulary = [word for word in path.whole_words() if len(word) > 4 and word.isascii() and word not in said]
+    vocabulary = [word for word in path.whole_words() if len(word) > 4 and word.isascii() and not said & forms(word)]
     names = [*world.OTHER_THINGS, *kind.names, *vocabulary[:: len(vocabulary) // 3000]]
-    new = [name for name in dict.fromkeys(names) if name not in measured]
+    new = [name for name in dict.fromkeys(names) if not measured & forms(name)]
     rows = [row[path.encoders[0].name] for row in path.tokenize(new)]
     short = [name for name, row in zip(new, rows, strict=True) if row.end - row.start == 1]
     return [*drawn, *strangers("object", short)]
@@ -190,7 +195,18 @@ def aliases(asked: argparse.Namespace, subject: Subject) -> Iterator[Row]:
     """A row for each name of one thing alone, and one for all of them together."""
     for names in (*((name,) for name in ALIASES), ALIASES):
         task = Task(" | ".join(names), (Edit("object", names, "dog", {}, {}),))
-        yield Measure(task, subject, asked)(task.name, "erasepro", solved_here(subject, task, "erasepro"))
+        yield Measure(task, subject, asked)("aliases", "erasepro", solved_here(subject, task, "erasepro"))
+
+
+def against_alone(rows: Sequence[Row]) -> list[str]:
+    """A line of a table for each name of one thing: what is left of it, and what moves, alone and with the others."""
+    *alone, together = [row for row in rows if row["kind"] == "aliases"]
+    found = ["| name | leak: alone | together | drift: alone | together |", "| --- | --- | --- | --- | --- |"]
+    for row in alone:
+        ((name, leak),) = row["leak_by_name"].items()
+        numbers = leak, together["leak_by_name"][name], row["drift"]["captions"], together["drift"]["captions"]
+        found.append(f"| {name} | {' | '.join(f'{number:.3f}' for number in numbers)} |")
+    return found
 
 
 HEAD = (
@@ -271,6 +287,8 @@ def main() -> None:
             rows.append(row)
             asked.out.write_text(json.dumps({"base": asked.base, "count": asked.count, "rows": rows}, indent=1) + "\n")
     plot(rows, asked.out.with_suffix(".png"))
+    if asked.aliases:
+        print("\n".join(against_alone(rows)))
     print(f"{time.monotonic() - began:.0f} s; rows in {asked.out}")
 
 
