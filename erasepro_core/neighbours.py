@@ -90,14 +90,14 @@ def _of_kind(request: Request, kind: Kind, index: int, concepts: Sequence[Concep
 
 def _alike(encoded: Encoded, targets: Sequence[str], candidates: Sequence[str]) -> set[str]:
     """The candidates that share most tokens with a target; a token that many of them have counts little."""
-    shared: Counter[str] = Counter()
+    shared = dict.fromkeys(candidates, 0.0)
     for encoder in encoded.encoders:
         tokens = {name: _tokens(encoded.rows[name][encoder.name]) for name in (*targets, *candidates)}
         common = Counter(chain.from_iterable(tokens[name] for name in candidates))
         of_targets = set().union(*(tokens[name] for name in targets))
         for name in candidates:
             shared[name] += sum(1 / common[token] for token in tokens[name] & of_targets)
-    return {name for name, count in shared.most_common(ALIKE) if count}
+    return {name for name in sorted(candidates, key=lambda name: -shared[name])[:ALIKE] if shared[name]}
 
 
 def _tokens(row: TokenRow) -> set[int]:

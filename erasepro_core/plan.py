@@ -71,6 +71,8 @@ class Plan:
     unseen: tuple[PromptPair, ...]
     groups: Mapping[str, Mapping[str, str]]
     """Prompts whose drift is measured, by name of the group; each with what it is about."""
+    alike: tuple[str, ...]
+    """Those of the prompts whose drift is measured that are about names which share tokens with a target."""
     prefixes: Prefixes
     stays: tuple[str, ...]
     """Every prompt and name that must not move."""
@@ -167,6 +169,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         few=_few(pairs[:named], min(FEW, max(1, FEW_IN_ALL // names))),
         unseen=tuple(unseen),
         groups=prompts.groups(),
+        alike=tuple(prompts.alike),
         prefixes=prefixes,
         stays=tuple(prompts.stays()),
         known=tuple(prompts.names_of(KINDS)),

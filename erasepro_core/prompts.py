@@ -55,6 +55,8 @@ class Prompts:
         self.fit = request.without_targets(everyday)
         self.near = _stays(request, _near(request, neighbours))
         self.neighbours = _stays(request, _each_in_one(request, probed(neighbours), request.unseen))
+        names = {each.name for each in neighbours if each.alike}
+        self.alike = [prompt for prompt, name in self.neighbours.items() if name in names]
         self.probes = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
 
     def all(self) -> list[str]:

@@ -38,13 +38,13 @@ class Sample:
     unseen: list[PromptPair]
     seen: list[PromptPair]
     groups: list[list[str]]
-    """Of prompts that must not move."""
+    """Of prompts that must not move; those about names that share tokens with a target are one more."""
     prefixes: Prefixes
 
     @classmethod
     def of(cls, plan: Plan, left: Sequence[PromptPair] = ()) -> Sample:
         """At most `TRIED` of each, and of those pairs that the tables are known to leave."""
-        groups = [_some(list(group)) for group in plan.groups.values()]
+        groups = [_some(list(group)) for group in (*plan.groups.values(), plan.alike) if group]
         return cls([*_some(plan.unseen), *_some(left)], _some(plan.few_pairs), groups, plan.prefixes)
 
     @property
@@ -83,7 +83,7 @@ class Trials:
     def best_of(self, starts: Sequence[int]) -> tuple[Attempt, Trial, tuple[Trial, ...]]:
         """Tries starts on few sentences, and solves from the best of them on all.
 
-        Whether the tables change is decided at the first start depth; deeper ones are tried that way alone. From a
+        Whether the tables change is decided at the first start depths; deeper ones are tried that way alone. From a
         start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than the best
         so far no more are tried, but for leaving the text encoders alone, which costs next to nothing. All of this with
         less than the tolerance, which moves less. All of the tolerance is tried at the start depth that does best, and
@@ -97,7 +97,8 @@ class Trials:
         if tables:
             self._try(deepest(encoders), table=True, share=0.0, few=few)
             self._try(deepest(encoders), table=True, share=share, few=few)
-            self._try(first, table=True, share=share, few=few)
+            for start in starts[:2]:
+                self._try(start, table=True, share=share, few=few)
         self._try(first, table=False, share=share, few=few)
         table = self.best[0].table
         self._over(starts[1:], table=table, share=share, few=few)

