@@ -45,11 +45,12 @@ def request_of(names: int, words: Sequence[str] = ()) -> Any:
 
 
 def one_token_words(clip: Any) -> list[str]:
-    """Words of one token of a CLIP that none of the pack's own sentences has."""
+    """Words of one token of a CLIP that none of the pack's own sentences has, and that are no form of the anchor."""
     tokenizer = next(t for t in vars(clip.tokenizer).values() if hasattr(t, "inv_vocab"))
     used = " ".join(file.read_text() for file in (pack.ROOT / "erasepro_core" / "texts").rglob("*.txt")).lower()
     words = (text.removesuffix("</w>") for _, text in sorted(tokenizer.inv_vocab.items()) if text.endswith("</w>"))
-    return [word for word in words if word.isalpha() and word.isascii() and len(word) > 5 and word not in used]
+    plain = (word for word in words if word.isalpha() and word.isascii() and len(word) > 5)
+    return [word for word in plain if word not in used and word != "things"]
 
 
 class Clock:
