@@ -122,9 +122,11 @@ class Trials:
         return min(self.tried, key=lambda each: round(each[0].score, DIGITS))
 
     def _try(self, start: int, *, table: bool, share: float, few: bool) -> bool:
-        """Tries a start, if there is something to gain and it was not tried; returns whether it is the best so far."""
-        known = [(attempt.start, attempt.table, attempt.share) for _, attempt in self.tried]
-        if (start, table, share) in known or (self.tried and self.best[0].score <= ENOUGH):
+        """Tries a start, unless it was tried or nothing is left to gain; returns whether it is the best so far."""
+        known = {(trial.start, trial.table, trial.share): trial for trial, _ in self.tried}
+        if (start, table, share) in known:
+            return known[start, table, share] is self.best[0]
+        if known and self.best[0].score <= ENOUGH:
             return False
         attempt = self.attempts.attempt(start, table=table, share=share, few=few)
         self.tried.append((self._measured(attempt), attempt))

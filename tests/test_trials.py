@@ -73,6 +73,11 @@ def test_the_tables_alone_are_a_start():
     assert (0, True, LESS) in tried
 
 
+def test_a_best_start_that_was_tried_before_renews_the_patience():
+    _, tried = best({(1, True, LESS): (0.2, 0.03)}, tables=True)
+    assert {start for start, table, share in tried if table and share == LESS} >= {1, 2, 4}
+
+
 def test_of_equal_starts_the_first_is_taken():
     taken, _ = best({(DEPTH, True, 0.0): (0.2, 0.02), (0, True, LESS): (0.19999, 0.02)}, tables=True)
     assert taken == (DEPTH, True, 0.0)
