@@ -60,6 +60,13 @@ def test_it_is_taken_where_it_leaves_much_less():
     assert taken == (1, False, 1.0)
 
 
+def test_it_is_tried_at_the_best_start_first():
+    """From a start that is too shallow everything is worse, so trials in their order would never come to it."""
+    less = {(0, False, LESS): (0.9, 0.3), (1, False, LESS): (0.8, 0.2), (2, False, LESS): (0.7, 0.2)}
+    taken, _ = best(less | {(4, False, LESS): (0.46, 0.04), (4, False, 1.0): (0.4, 0.07)})
+    assert taken == (4, False, 1.0)
+
+
 def test_it_is_tried_at_every_start_where_too_much_is_left():
     known = {(0, False, LESS): (0.7, 0.05), (1, False, 1.0): (0.2, 0.1)}
     taken, tried = best(known)
