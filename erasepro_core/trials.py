@@ -104,7 +104,7 @@ class Trials:
         self._over(starts[1:], table=table, share=share, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
         if several and layers is not None:
-            self._try(layers.start, table=table, share=1.0, few=few)
+            self._try(layers.start, table=layers.table, share=1.0, few=few)
             self._over(starts if layers.leak > FORGIVEN_LEAK else [], table=table, share=1.0, few=few)
         trial, best = self.best
         again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
