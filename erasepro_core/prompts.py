@@ -70,7 +70,9 @@ class Prompts:
 
     def asked(self) -> list[str]:
         """What must stay because a person named it: preserves, anchors, and phrases that share words with a target."""
-        return unique([*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors])
+        targets = set(self.targets)
+        named = [*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors]
+        return unique(prompt for prompt in named if prompt not in targets)
 
     def stays(self) -> list[str]:
         """Every prompt that must not move, and every name of the targets' kinds."""
