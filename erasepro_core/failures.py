@@ -7,19 +7,16 @@ import math
 from .methods import Preserve
 from .report import NOT_ERASED, Report
 
-ALIKE = 0.15
-"""A target that differs from its anchor by less than this share of the anchor's size means about the same."""
 ROUNDED = 0.1
 """A residual above this on what a layer was to hold exactly comes from the precision of the weights."""
 
 
 def why_not_erased(report: Report) -> str:
     """Each concept that is still there, with its leak, its reason and what to do; empty if there is none."""
-    left = [(index, leak) for index, leak in enumerate(report.leak_training) if not leak <= NOT_ERASED]
     return " ".join(
         f"not erased: {report.solution.request.concepts[index]} (leak {leak:.2f}, expected at most {NOT_ERASED}). "
         f"{_reason(report, index, leak)}"
-        for index, leak in left
+        for index, leak in report.still_there()
     )
 
 
@@ -30,8 +27,8 @@ def _reason(report: Report, index: int, leak: float) -> str:
             "The model gives outputs that are no numbers. Look for a damaged file or LoRA, or load the model in "
             "another precision."
         )
-    contrasts = [check.contrast for check in report.checks if check.pair.concept == index]
-    if contrasts and not max(contrasts) > ALIKE:
+    if report.meant_the_same(index):
+        contrasts = [check.contrast for check in report.checks if check.pair.concept == index]
         return (
             f"To this model {concept.names[0]!r} and {concept.anchor!r} meant the same before (they differ by "
             f"{max(contrasts):.2f} of their size). It was erased from this model already, or the model does not know "

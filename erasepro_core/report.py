@@ -14,6 +14,8 @@ from .plain import plain
 from .solution import Solution
 
 PACK_VERSION = "0.1.0"
+ALIKE = 0.15
+"""A target that differs from its anchor by less than this share of the anchor's size means about the same."""
 NOT_ERASED = 0.5
 """A concept with more leak than this on its own training sentences counts as not erased."""
 MOVED = 0.2
@@ -63,8 +65,22 @@ class Report:
 
     def not_erased(self) -> list[str]:
         """Concepts that are still there."""
-        concepts = zip(self.solution.request.concepts, self.leak_training, strict=True)
-        return [str(concept) for concept, left in concepts if not left <= NOT_ERASED]
+        return [str(self.solution.request.concepts[index]) for index, _ in self.still_there()]
+
+    def still_there(self) -> list[tuple[int, float]]:
+        """Concepts that are still there, by index, and what is left of each.
+
+        Sentences that it was solved on count; unseen ones as well where target and anchor meant about the same before,
+        since such a solve fits little more than its own sentences.
+        """
+        leaks = enumerate(zip(self.leak_training, self.leak_unseen, strict=True))
+        left = ((index, max(both) if self.meant_the_same(index) else both[0]) for index, both in leaks)
+        return [(index, leak) for index, leak in left if not leak <= NOT_ERASED]
+
+    def meant_the_same(self, index: int) -> bool:
+        """Whether all names of a concept meant about the same as its anchor before."""
+        contrasts = [check.contrast for check in self.checks if check.pair.concept == index]
+        return bool(contrasts) and not max(contrasts) > ALIKE
 
     def get_ram_usage(self) -> int:
         """Bytes; the host asks this of values it caches."""
