@@ -241,9 +241,8 @@ def plot(rows: Sequence[Row], file: Path) -> None:
             for kind, style in zip(CHOSEN, ("o-", "x--"), strict=True):
                 own = [row for row in rows if (row["kind"], row["method"]) == (kind, method)]
                 points = [(row["names"], value(row)) for row in own if value(row) is not None]
-                axes.plot(
-                    *zip(*points, strict=True), style, color=f"C{colour}", label=f"{method}, {kind}"
-                ) if points else None
+                if points:
+                    axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=f"{method}, {kind}")
         axes.set(xscale="log", xlabel="names", title=title, ylim=(0, None))
     figure.axes[0].legend(fontsize=7)
     figure.savefig(file, dpi=110)

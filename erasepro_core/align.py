@@ -23,6 +23,11 @@ class TokenRow:
     weights: tuple[float, ...] = ()
     """Emphasis of each token, 1 without any. Alignment does not use it."""
 
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The ids of the words alone."""
+        return self.ids[self.start : self.end]
+
     def read(self, padding: int | None) -> int:
         """How many tokens from the first on are read, with so many padding tokens behind the end, or None for all."""
         return len(self.ids) if padding is None else min(len(self.ids), self.end + self.tail + padding)
@@ -96,7 +101,7 @@ def words_before(row: TokenRow, prefix: TokenRow) -> int:
         prefix: what stands before the concept, alone. A space at its end may be a token there and belong to the
             concept's first token in the prompt, so only what both have in common counts.
     """
-    return common(row.ids[row.start : row.end], prefix.ids[prefix.start : prefix.end])
+    return common(row.words, prefix.words)
 
 
 def content_positions(row: TokenRow) -> list[int]:

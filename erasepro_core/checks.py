@@ -54,8 +54,7 @@ def make_checks(request: Request, path: TextPath, known: Encoded | None = None) 
 
 def sentences_of(request: Request) -> int:
     """How many sentences of each name are checked."""
-    names = sum(len(concept.names) for concept in request.concepts)
-    return max(1, min(SENTENCES, SENTENCES_IN_ALL // names))
+    return max(1, min(SENTENCES, SENTENCES_IN_ALL // len(request.names)))
 
 
 def checks_of(

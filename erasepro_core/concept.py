@@ -161,6 +161,11 @@ class Request:
         """What `unlisted_forms` gives for a concept, but for forms that another line names or that are preserved."""
         return {name: form for name, form in unlisted_forms(concept).items() if key(form[0]) not in self._keys}
 
+    @property
+    def names(self) -> list[str]:
+        """Every name that is erased."""
+        return [name for concept in self.concepts for name in concept.names]
+
     @cached_property
     def phrases(self) -> list[str]:
         """All that is named: targets, anchors and preserves."""
@@ -218,7 +223,7 @@ class Request:
     def any_target(self) -> Mentions:
         """Finds the targets, in any of their forms, in a text."""
         forms = (form for concept in self.concepts for form, _ in self.forms(concept).values())
-        return Mentions([*(name for concept in self.concepts for name in concept.names), *forms])
+        return Mentions([*self.names, *forms])
 
     def joined(self, other: Request) -> Request:
         """Both requests as one; raises ConceptError when they contradict each other."""

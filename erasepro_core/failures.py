@@ -28,11 +28,10 @@ def _reason(report: Report, index: int, leak: float) -> str:
             "another precision."
         )
     if report.meant_the_same(index):
-        contrasts = [check.contrast for check in report.checks if check.pair.concept == index]
         return (
             f"To this model {concept.names[0]!r} and {concept.anchor!r} meant the same before (they differ by "
-            f"{max(contrasts):.2f} of their size). It was erased from this model already, or the model does not know "
-            "the word. Connect MODEL and CLIP from before Apply Erasure, or name another anchor."
+            f"{report.contrast(index):.2f} of their size). It was erased from this model already, or the model does "
+            "not know the word. Connect MODEL and CLIP from before Apply Erasure, or name another anchor."
         )
     if report.residual_max > ROUNDED:
         return (

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 import torch
 from torch import Tensor
 
-from .align import TokenRow, content_positions, name_positions
+from .align import content_positions, name_positions
 from .concept import Concept, Request
 from .encoded import Encoded, encode_prompts
 from .families import TextInput
@@ -92,16 +92,12 @@ def _alike(encoded: Encoded, targets: Sequence[str], candidates: Sequence[str]) 
     """The candidates that share most tokens with a target; a token that many of them have counts little."""
     shared = dict.fromkeys(candidates, 0.0)
     for encoder in encoded.encoders:
-        tokens = {name: _tokens(encoded.rows[name][encoder.name]) for name in (*targets, *candidates)}
+        tokens = {name: {*encoded.rows[name][encoder.name].words} for name in (*targets, *candidates)}
         common = Counter(chain.from_iterable(tokens[name] for name in candidates))
         of_targets = set().union(*(tokens[name] for name in targets))
         for name in candidates:
             shared[name] += sum(1 / common[token] for token in tokens[name] & of_targets)
     return {name for name in sorted(candidates, key=lambda name: -shared[name])[:ALIKE] if shared[name]}
-
-
-def _tokens(row: TokenRow) -> set[int]:
-    return set(row.ids[row.start : row.end])
 
 
 def others(kind: Kind, names: Sequence[str], phrases: Sequence[str]) -> list[str]:

@@ -14,7 +14,6 @@ from .align import PADDING_OFFSETS, content_positions, measured_positions
 from .capture import Columns
 from .concept import FIRST, Concept, ConceptError, PromptPair, Request
 from .encoded import Prefixes, aligned, in_parts, matched
-from .kinds import KINDS
 from .methods import Places, PlacesOf, Positions, TokenSource
 from .neighbours import Neighbour
 from .options import Options
@@ -143,7 +142,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     """
     method = options.method
     count, long = method.sentences(options.templates), path.family.long_prompts
-    names = sum(len(concept.names) for concept in request.concepts)
+    names = len(request.names)
     count = min(count, _shared(names, SENTENCES_IN_ALL, MOST_SENTENCES))
     pairs = request.pairs(count, long)
     named = len(pairs)
@@ -172,7 +171,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         alike=tuple(prompts.alike),
         prefixes=prefixes,
         stays=tuple(prompts.stays()),
-        known=tuple(prompts.names_of(KINDS)),
+        known=tuple(prompts.known()),
         asked=tuple(prompts.asked()),
     )
 

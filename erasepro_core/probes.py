@@ -86,7 +86,7 @@ def _own(request: Request, prompts: Iterable[str]) -> list[Probe]:
             continue
         named = named_probes(request, prompt)
         if not named:
-            names = ", ".join(name for concept in request.concepts for name in concept.names)
+            names = ", ".join(request.names)
             raise ConceptError(
                 f"the probe prompt {prompt!r} names none of: {names}. Write {{}} where a name shall stand."
             )

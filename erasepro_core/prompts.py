@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 
 from .concept import FIRST, Concept, PromptPair, Request, related_phrases
-from .kinds import Kind
+from .kinds import KINDS
 from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
@@ -70,21 +71,27 @@ class Prompts:
 
     def asked(self) -> list[str]:
         """What must stay because a person named it: preserves, anchors, and phrases that share words with a target."""
-        targets = set(self.targets)
         named = [*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors]
-        return unique(prompt for prompt in named if prompt not in targets)
+        return self._but_targets(named)
 
     def stays(self) -> list[str]:
         """Every prompt that must not move, and every name of the targets' kinds."""
-        targets = set(self.targets)
-        kinds = {concept.kind.name: concept.kind for concept in self._request.concepts}.values()
-        return unique([*(prompt for prompt in self.all() if prompt not in targets), *self.names_of(kinds)])
+        kinds = dict.fromkeys(concept.kind.name for concept in self._request.concepts)
+        return unique([*self._but_targets(self.all()), *chain.from_iterable(self._known[kind] for kind in kinds)])
 
-    def names_of(self, kinds: Iterable[Kind]) -> list[str]:
-        """The names of some kinds that cannot mean a target."""
+    def known(self) -> list[str]:
+        """The names of any kind that cannot mean a target."""
+        return unique(chain.from_iterable(self._known.values()))
+
+    @cached_property
+    def _known(self) -> Mapping[str, list[str]]:
+        """The same by kind."""
         languages = dict.fromkeys(chain.from_iterable(concept.said_in for concept in self._request.concepts))
-        named = (others(kind, kind.names_in(languages), self._request.phrases) for kind in kinds)
-        return unique(chain.from_iterable(named))
+        return {kind.name: others(kind, kind.names_in(languages), self._request.phrases) for kind in KINDS}
+
+    def _but_targets(self, prompts: Sequence[str]) -> list[str]:
+        targets = set(self.targets)
+        return unique(prompt for prompt in prompts if prompt not in targets)
 
     def groups(self) -> Mapping[str, Mapping[str, str]]:
         """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -77,10 +78,17 @@ class Report:
         left = ((index, max(both) if self.meant_the_same(index) else both[0]) for index, both in leaks)
         return [(index, leak) for index, leak in left if not leak <= NOT_ERASED]
 
+    def contrast(self, index: int) -> float:
+        """How far the names of a concept stood from their anchor at most, as a share of the anchor's size.
+
+        Infinite where no check tells.
+        """
+        contrasts = [check.contrast for check in self.checks if check.pair.concept == index]
+        return max(contrasts, default=math.inf)
+
     def meant_the_same(self, index: int) -> bool:
         """Whether all names of a concept meant about the same as its anchor before."""
-        contrasts = [check.contrast for check in self.checks if check.pair.concept == index]
-        return bool(contrasts) and not max(contrasts) > ALIKE
+        return not self.contrast(index) > ALIKE
 
     def get_ram_usage(self) -> int:
         """Bytes; the host asks this of values it caches."""

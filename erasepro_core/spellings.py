@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from .align import TokenRow
 from .concept import Concept, ConceptError, Request
 from .marks import escaped
 from .mention import mentions
@@ -25,7 +24,7 @@ def spelled_out(request: Request, path: TextPath) -> Request:
     anchor or is preserved is never added: `Apple -> apple` leaves `apple`.
     """
     request = in_languages(request, path)
-    forms = {name: spellings_of(name) for concept in request.concepts for name in concept.names}
+    forms = {name: spellings_of(name) for name in request.names}
     every = list(dict.fromkeys([*request.phrases, *(form for each in forms.values() for form in each)]))
     ids = dict(zip(every, map(_ids, path.tokenize(every)), strict=True))
     taken = {ids[phrase] for phrase in request.phrases}
@@ -62,7 +61,7 @@ def unread(request: Request, path: TextPath) -> list[str]:
     remarks = []
     for phrase, row in zip(phrases, rows, strict=True):
         encoders = [encoder.name for encoder in path.encoders]
-        blind = [name for name in encoders if set(_words(row[name])) <= set(_words(unknown[name]))]
+        blind = [name for name in encoders if set(row[name].words) <= set(unknown[name].words)]
         if len(blind) == len(encoders):
             raise ConceptError(
                 f"no text encoder of this model knows the letters of {phrase!r}: it would be any unknown word. Write "
@@ -142,10 +141,6 @@ def _languages(concept: Concept, path: TextPath) -> tuple[str, ...]:
     """The languages that names of a concept are written in and the model reads."""
     written = {language(name) for name in concept.names} | {language(*concept.names, concept.anchor)}
     return tuple(each for each in path.family.languages if each in written)
-
-
-def _words(row: TokenRow) -> tuple[int, ...]:
-    return row.ids[row.start : row.end]
 
 
 def _ids(rows: Rows) -> tuple[tuple[int, ...], ...]:

@@ -146,7 +146,7 @@ def _uses(
     found: dict[str, Counter[int]] = {name: Counter() for name in encoders}
     for prompt, row in zip(prompts, path.tokenize(prompts), strict=True):
         for name, tokens in found.items():
-            ids = row[name].ids[row[name].start : row[name].end]
+            ids = row[name].words
             if pieces or len(ids) == len(prompt.split()):
                 tokens.update({*ids})
     return found
@@ -187,8 +187,7 @@ def _words(path: TextPath, context: str, words: Sequence[str]) -> dict[str, list
     rows = path.tokenize([(context + " ".join(words[:count])).strip() for count in range(len(words) + 1)])
     found = {}
     for encoder in path.encoders:
-        ids = [row[encoder.name].ids[row[encoder.name].start : row[encoder.name].end] for row in rows]
-        tokens = [_added(*pair) for pair in pairwise(ids)]
+        tokens = [_added(*pair) for pair in pairwise(row[encoder.name].words for row in rows)]
         found[encoder.name] = list(zip(words, tokens, strict=True)) if all(tokens) else []
     return found
 
