@@ -10,6 +10,7 @@ from .conflicts import Conflicts
 from .kinds import KINDS, Kind
 from .marks import written
 from .mention import Mentions
+from .number import is_plural
 from .phrase import key, language
 
 ARROW = "->"
@@ -251,6 +252,12 @@ def related_phrases(concept: Concept) -> list[str]:
 def unlisted_forms(concept: Concept) -> dict[str, tuple[str, str]]:
     """By name, the form of it that people also write and that is not listed, and the anchor in the same form."""
     known = {key(name) for name in (*concept.names, concept.anchor)}
-    anchor = concept.anchor if " " in concept.anchor else concept.kind.unlisted_form(concept.anchor)
     forms = {name: concept.kind.unlisted_form(name) for name in concept.said_once}
-    return {name: (form, anchor) for name, form in forms.items() if key(form) not in known}
+    return {name: (form, _in_form(concept, form)) for name, form in forms.items() if key(form) not in known}
+
+
+def _in_form(concept: Concept, form: str) -> str:
+    """The anchor as a possessive, or in the number that a form has; an anchor of several words is taken as it is."""
+    anchor, kind = concept.anchor, concept.kind
+    as_it_is = " " in anchor or (not kind.proper_names and is_plural(form) == is_plural(anchor))
+    return anchor if as_it_is else kind.unlisted_form(anchor)

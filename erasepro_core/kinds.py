@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .number import other_number
 from .phrase import ends_latin, key
 from .texts import lines, sections
 
@@ -56,7 +57,7 @@ class Kind:
         """
         if not ends_latin(name):
             return name
-        return _possessive(name) if self.proper_names else _other_number(name)
+        return _possessive(name) if self.proper_names else other_number(name)
 
     def related(self, name: str, anchor: str) -> list[str]:
         """Phrases that share words with a name of several words and must survive its erasure.
@@ -109,12 +110,3 @@ KINDS = (
 
 def _possessive(name: str) -> str:
     return name.removesuffix("'s") if name.endswith("'s") else f"{name}'s"
-
-
-def _other_number(name: str) -> str:
-    """The plural of a name; of a plural, the singular."""
-    if name.endswith("s") and not name.endswith("ss"):
-        return name[:-1]
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"

@@ -7,14 +7,14 @@ it in the anchor. Nothing else moves. It reaches what is said in these tokens, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 
 from .align import TokenRow, common
-from .concept import Concept, Request
+from .concept import Request
 from .path import Features, Rows, TextPath
 from .update import RowUpdate
 
@@ -22,8 +22,8 @@ DEPTH = -1
 """The depth of a table, before the first block."""
 CONTEXTS = ("", "of ")
 """What stands before a word decides its token in encoders that count a space to the word."""
-
-
+WORD_INSIDE = 4
+"""A part of a word that is a word elsewhere stays if it has so many letters; shorter ones are mostly no words."""
 FEW_USES = 0.03
 """A token that is all of a name may change if at most this share of what must not move has it in another word."""
 
@@ -100,8 +100,9 @@ def own_tokens(
     """The tokens that only targets use: whole words, and pieces of words.
 
     Every token of a prompt or a name that must not move stays, and so does one that two concepts send to different
-    anchors. The layers do what is left of such a name. A token that is all of a name changes even so where few prompts
-    use it as a piece of another word, as `sunflower` does of `sun`: to leave it would leave the whole name.
+    anchors, and a part of a word that is a word elsewhere. The layers do what is left of such a name. A token that is
+    all of a name changes even so where few prompts use it as a piece of another word, as `sunflower` does of `sun`: to
+    leave it would leave the whole name. A form that nobody typed takes no piece that any known name has.
 
     Args:
         request: what to erase.
@@ -112,31 +113,66 @@ def own_tokens(
         forms: whether forms of the names that are not listed change too.
     """
     encoders = [encoder.name for encoder in path.encoders if encoder.table]
-    uses = _uses(path, stays, encoders)
-    words_used, named = _uses(path, known, encoders, pieces=False), _uses(path, asked, encoders)
-    often = {
-        name: {*named[name], *(token for token, count in each.items() if count > FEW_USES * len(stays))}
-        for name, each in uses.items()
-    }
-    whole: dict[str, Answers] = {name: {} for name in encoders}
-    pieces: dict[str, Answers] = {name: {} for name in encoders}
-    words: dict[str, list[Word]] = {name: [] for name in encoders}
+    uses, asked_for = _uses(path, stays, encoders), _uses(path, asked, encoders)
+    in_names, words_of_names = _uses(path, known, encoders), _uses(path, known, encoders, pieces=False)
+    said = _Said(path, encoders)
     for index, concept in enumerate(request.concepts):
-        for name, anchor in _said(concept, request, forms):
+        said.add(index, ((name, concept.anchor) for name in concept.names), said.pieces)
+        if forms and not concept.kind.proper_names:
+            said.add(index, request.forms(concept).values(), said.pieces_of_forms)
+    words_inside = said.words_inside()
+    swaps: dict[str, dict[int, int]] = {}
+    for name in encoders:
+        whole, pieces = said.whole[name], said.pieces[name]
+        often = (token for token, count in uses[name].items() if count > FEW_USES * len(stays))
+        stay = {*uses[name], *words_of_names[name], *words_inside[name], *whole}
+        swaps[name] = _clear(said.pieces_of_forms[name], {*stay, *in_names[name], *pieces})
+        swaps[name] |= _clear(pieces, stay) | _clear(whole, {*asked_for[name], *often})
+    changed = (_said_by(word, tokens, swaps[name]) for name, each in said.words.items() for word, tokens in each)
+    return Swaps(swaps, tuple(filter(None, dict.fromkeys(changed))))
+
+
+class _Said:
+    """What targets say, token by token, and what answers each token.
+
+    Args:
+        path: the model.
+        encoders: those that have a table.
+    """
+
+    def __init__(self, path: TextPath, encoders: Sequence[str]):
+        self._path, self._encoders = path, encoders
+        self.whole, self.pieces, self.pieces_of_forms = ({name: Answers() for name in encoders} for _ in range(3))
+        self.words: dict[str, list[Word]] = {name: [] for name in encoders}
+
+    def add(self, concept: int, said: Iterable[tuple[str, str]], pieces: Mapping[str, Answers]) -> None:
+        """Names or forms of a concept, each with its anchor; `pieces` takes the tokens that are not all of one."""
+        for name, anchor in said:
             for context in CONTEXTS if anchor else ():
-                targets, instead = (_words(path, context, each.split()) for each in (name, anchor))
-                for encoder in encoders:
-                    words[encoder] += targets[encoder]
+                targets, instead = (_words(self._path, context, each.split()) for each in (name, anchor))
+                for encoder in self._encoders:
+                    self.words[encoder] += targets[encoder]
                     found = _answers(targets[encoder], instead[encoder])
+                    answers = self.whole[encoder] if len(found) == 1 else pieces[encoder]
                     for token, answer in found:
-                        alone = len(found) == 1
-                        (whole if alone else pieces)[encoder].setdefault(token, {}).setdefault(index, answer)
-    swaps = {
-        name: _clear(pieces[name], {*uses[name], *words_used[name], *whole[name]}) | _clear(whole[name], often[name])
-        for name in encoders
-    }
-    said = (_said_by(word, tokens, swaps[name]) for name, each in words.items() for word, tokens in each)
-    return Swaps(swaps, tuple(filter(None, dict.fromkeys(said))))
+                        answers.setdefault(token, {}).setdefault(concept, answer)
+
+    def words_inside(self) -> dict[str, set[int]]:
+        """The tokens of parts of words that are a word of their own elsewhere, by encoder.
+
+        A tokenizer that marks only the ends of words has one token for `apples` and the end of `pineapples`; one that
+        marks only their starts has one for `dragon` and the start of `dragonfly`.
+        """
+        split = dict.fromkeys(word for each in self.words.values() for word, tokens in each if len(tokens) > 1)
+        parts = (part for word in split for n in range(WORD_INSIDE, len(word)) for part in (word[:n], word[-n:]))
+        once = list(dict.fromkeys(parts))
+        found: dict[str, set[int]] = {name: set() for name in self._encoders}
+        for context in CONTEXTS:
+            empty, *rows = self._path.tokenize([context.strip(), *(context + part for part in once)])
+            for name, tokens in found.items():
+                added = (_added(empty[name].words, row[name].words) for row in rows)
+                tokens.update(each[0] for each in added if len(each) == 1)
+        return found
 
 
 def _uses(
@@ -162,14 +198,6 @@ def _said_by(word: str, tokens: Sequence[int], swaps: Container[int]) -> str:
     """What to say of a word of which some tokens change; nothing of one that stays."""
     changed = [token in swaps for token in tokens]
     return word if all(changed) else f"a part of {word}" if any(changed) else ""
-
-
-def _said(concept: Concept, request: Request, forms: bool) -> Iterator[tuple[str, str]]:
-    """Each name and, where it is a common noun, its other number, with the anchor in the same form."""
-    for name in concept.names:
-        yield name, concept.anchor
-    if forms and concept.anchor and not concept.kind.proper_names:
-        yield from request.forms(concept).values()
 
 
 def _answers(target: Sequence[Word], anchor: Sequence[Word]) -> list[tuple[int, int]]:

@@ -34,7 +34,7 @@ ORDER = (
     ("concept_text",),
     ("families", "neutral", "concept", "container"),
     ("solve", "align", "capture", "conflicts", "kinds", "plain", "progress"),
-    ("stays", "marks", "mention", "readers"),
+    ("stays", "marks", "mention", "number", "readers"),
     ("update", "phrase", "texts"),
 )
 """Layers of the core from left to right; files of one layer do not import each other."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from erasepro_core import Options, solve_request, verify
+from erasepro_core import Options, parse_request, solve_request, verify
 from erasepro_core.files import pack, read
 from erasepro_core.table import own_tokens
 from erasepro_core.update import RowUpdate
@@ -101,6 +101,53 @@ def test_tokens_that_others_use_stay(host, mini):
     assert "circle" not in own_tokens(REQUEST, path, ["a red circle"]).words
     solution = solve_request(mini_request("red circle -> blue square", "object"), Options(templates=2), path)
     assert solution.own_words == ()
+
+
+def swapped(host, both, text: str, kind: str = "object", known: tuple[str, ...] = (), **options) -> set[str]:
+    """The words of the tokens that change for a text alone."""
+    path = host.HostPath(*both)
+    swaps = own_tokens(parse_request(text, kind), path, ["a photo"], known, **options)
+    return set(path.words({e.table: list(swaps.tokens[e.name]) for e in path.encoders if e.table}))
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "stays"),
+    [
+        ("pineapple -> thing", {"pineapple", "pine"}, "apples"),  # pine, apples</w>
+        ("sparrow -> thing", {"sparrow", "spar"}, "rows"),
+        ("toadstool -> thing", {"to", "ad", "sto", "ols"}, "stool"),
+        ("apple | pineapple -> thing", {"apple", "apples", "pine", "pineapple"}, ""),
+    ],
+)
+def test_a_word_at_the_end_of_a_name_stays_where_words_are_known_by_their_ends(host, mini, text, changed, stays):
+    """CLIP has one token for the word `apples` and for the end of `pineapples`."""
+    words = swapped(host, mini[:2], text)
+    assert changed <= words
+    assert stays not in words
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "changed", "stays"),
+    [
+        ("dragonfly -> thing", "object", {"##fly"}, "dragon"),
+        ("Aubrey Beardsley -> an artist", "style", {"##sley", "aubrey"}, "beard"),
+        ("beard | Beardsley -> thing", "object", {"beard", "##sley"}, ""),
+    ],
+)
+def test_a_word_at_the_start_of_a_name_stays_where_words_are_known_by_their_starts(
+    host, words, text, kind, changed, stays
+):
+    """BERT has one token for the word `dragon` and for the start of `dragonfly`."""
+    found = swapped(host, words[:2], text, kind)
+    assert changed <= found
+    assert stays not in found
+
+
+def test_a_form_that_nobody_typed_takes_no_piece_of_a_known_name(host, words):
+    """The plural of `holly` starts with `ho`, as Hokusai does."""
+    assert "ho" in swapped(host, words[:2], "holly -> thing")
+    assert "ho" not in swapped(host, words[:2], "holly -> thing", known=("Katsushika Hokusai",))
+    assert "ho" in swapped(host, words[:2], "hollies -> things", known=("Katsushika Hokusai",))
 
 
 def test_without_own_tokens_the_layers_do_it(host, mini):
