@@ -5,9 +5,13 @@ Every list is ordered so that a part of it from the front is as diverse as the w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import cache
+from itertools import chain
 
-from .kinds import NAMED
+from .kinds import KINDS, NAMED
+from .number import other_number
 from .texts import lines, sections
 
 FIT_PROMPTS = lines("everyday/fit")
@@ -22,3 +26,12 @@ _LOCAL = {language: sections(f"everyday/{language}") for language in NAMED}
 def local_prompts(languages: Iterable[str], part: str) -> tuple[str, ...]:
     """Everyday prompts in other languages, for models that read them: `solved on` or `unseen`."""
     return tuple(prompt for language in languages for prompt in _LOCAL.get(language, {}).get(part, ()))
+
+
+@cache
+def everyday_words() -> frozenset[str]:
+    """Words of everyday prompts, of the sentences and of common names of every kind, in both numbers, in lower case."""
+    of_kinds = ((*kind.templates, *kind.long_templates, *(() if kind.proper_names else kind.names)) for kind in KINDS)
+    said = " ".join((*FIT_PROMPTS, *LONG_PROMPTS, *PROBE_PROMPTS, *chain(*of_kinds)))
+    words = frozenset(re.findall("[a-z]+", said.lower()))
+    return words | {other_number(word) for word in words}

@@ -65,8 +65,8 @@ def solve_request(request: Request, options: Options, path: TextPath, tick: Tick
         layers=found.layers,
         trials=found.trials,
         seconds=time.perf_counter() - began,
-        remarks=tuple(remarks),
-        own_words=found.own_words,
+        remarks=(*remarks, *found.swaps.remarks()),
+        own_words=found.swaps.words,
         neighbours=neighbours,
         observed=(plan, found.original),
     )
@@ -81,8 +81,8 @@ class _Found:
     trial: Trial
     """The start that was chosen."""
     trials: tuple[Trial, ...]
-    own_words: tuple[str, ...]
-    """What the tokens say whose rows change in the tables."""
+    swaps: Swaps
+    """The tokens whose rows change in the tables."""
     original: Original
 
 
@@ -106,7 +106,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
         if trial is not None:  # no everyday prompt need be encoded
             step.end(Phase.SOLVING)
             updates, records = UpdateSet(path.family.name, rows, {}), tuple(map(_table_record, rows, rows.values()))
-            return _Found(updates, records, trial, (trial,), swaps.words, Original(before, {}, {}, {}))
+            return _Found(updates, records, trial, (trial,), swaps, Original(before, {}, {}, {}))
     seen.see(others, lambda: step(Phase.READING))
     original = seen.whole()
     attempts = Attempts(path, plan, options, encoders, groups, original, step, swaps if rows else NO_SWAPS, swapped)
@@ -116,7 +116,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     rows = rows if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     records = (*map(_table_record, rows, rows.values()), *best.records, *records)
-    return _Found(updates, records, trial, trials, swaps.words if rows else (), original)
+    return _Found(updates, records, trial, trials, swaps if rows else NO_SWAPS, original)
 
 
 def _in_the_tables(

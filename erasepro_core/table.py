@@ -15,6 +15,7 @@ import torch
 
 from .align import TokenRow, common
 from .concept import Request
+from .neutral import everyday_words
 from .path import Features, Rows, TextPath
 from .update import RowUpdate
 
@@ -22,8 +23,10 @@ DEPTH = -1
 """The depth of a table, before the first block."""
 CONTEXTS = ("", "of ")
 """What stands before a word decides its token in encoders that count a space to the word."""
-WORD_INSIDE = 4
-"""A part of a word that is a word elsewhere stays if it has so many letters; shorter ones are mostly no words."""
+NAMED = 5
+"""So many names that change with a token are named, and the others counted."""
+SHORTEST = 3
+"""Letters of the shortest part of a word that counts as a word; shorter ones are mostly none."""
 FEW_USES = 0.03
 """A token that is all of a name may change if at most this share of what must not move has it in another word."""
 
@@ -41,6 +44,16 @@ class Swaps:
     """By encoder."""
     words: tuple[str, ...]
     """What these tokens say."""
+    others: tuple[str, ...] = ()
+    """Known names that have one of these tokens as a piece, and change with it."""
+
+    def remarks(self) -> list[str]:
+        """A line about names that change with a target's token, for the person who asked."""
+        if not self.others:
+            return []
+        more = len(self.others) - NAMED
+        others = ", ".join(self.others[:NAMED]) + (f" and {more} more" if more > 0 else "")
+        return [f"Names that have a token of an erased name change too: {others}. To keep one, list it under preserve."]
 
     def __bool__(self) -> bool:
         return any(self.tokens.values())
@@ -100,9 +113,9 @@ def own_tokens(
     """The tokens that only targets use: whole words, and pieces of words.
 
     Every token of a prompt or a name that must not move stays, and so does one that two concepts send to different
-    anchors, and a part of a word that is a word elsewhere. The layers do what is left of such a name. A token that is
-    all of a name changes even so where few prompts use it as a piece of another word, as `sunflower` does of `sun`: to
-    leave it would leave the whole name. A form that nobody typed takes no piece that any known name has.
+    anchors, and a part of a word that is an everyday word elsewhere. The layers do what is left of such a name. A token
+    that is all of a name changes even so where few prompts use it as a piece of another word, as `sunflower` does of
+    `sun`: to leave it would leave the whole name. A form that nobody typed takes no piece that any known name has.
 
     Args:
         request: what to erase.
@@ -113,8 +126,11 @@ def own_tokens(
         forms: whether forms of the names that are not listed change too.
     """
     encoders = [encoder.name for encoder in path.encoders if encoder.table]
-    uses, asked_for = _uses(path, stays, encoders), _uses(path, asked, encoders)
-    in_names, words_of_names = _uses(path, known, encoders), _uses(path, known, encoders, pieces=False)
+    of_names = path.tokenize(known)
+    uses, asked_for, in_names = (
+        _uses(rows, encoders) for rows in (path.tokenize(stays), path.tokenize(asked), of_names)
+    )
+    words_of_names = _uses(of_names, encoders, [len(name.split()) for name in known])
     said = _Said(path, encoders)
     for index, concept in enumerate(request.concepts):
         said.add(index, ((name, concept.anchor) for name in concept.names), said.pieces)
@@ -129,7 +145,11 @@ def own_tokens(
         swaps[name] = _clear(said.pieces_of_forms[name], {*stay, *in_names[name], *pieces})
         swaps[name] |= _clear(pieces, stay) | _clear(whole, {*asked_for[name], *often})
     changed = (_said_by(word, tokens, swaps[name]) for name, each in said.words.items() for word, tokens in each)
-    return Swaps(swaps, tuple(filter(None, dict.fromkeys(changed))))
+    names = zip(known, of_names, strict=True)
+    others = (
+        other for other, row in names if any(not swaps[name].keys().isdisjoint(row[name].words) for name in swaps)
+    )
+    return Swaps(swaps, tuple(filter(None, dict.fromkeys(changed))), tuple(others))
 
 
 class _Said:
@@ -158,32 +178,36 @@ class _Said:
                         answers.setdefault(token, {}).setdefault(concept, answer)
 
     def words_inside(self) -> dict[str, set[int]]:
-        """The tokens of parts of words that are a word of their own elsewhere, by encoder.
+        """The tokens of parts of words that are an everyday word elsewhere, by encoder.
 
         A tokenizer that marks only the ends of words has one token for `apples` and the end of `pineapples`; one that
         marks only their starts has one for `dragon` and the start of `dragonfly`.
         """
         split = dict.fromkeys(word for each in self.words.values() for word, tokens in each if len(tokens) > 1)
-        parts = (part for word in split for n in range(WORD_INSIDE, len(word)) for part in (word[:n], word[-n:]))
-        once = list(dict.fromkeys(parts))
+        ends = (part for word in split for n in range(SHORTEST, len(word)) for part in (word[:n], word[-n:]))
+        parts = dict.fromkeys(part for part in ends if part.lower() in everyday_words())
         found: dict[str, set[int]] = {name: set() for name in self._encoders}
         for context in CONTEXTS:
-            empty, *rows = self._path.tokenize([context.strip(), *(context + part for part in once)])
+            empty, *rows = self._path.tokenize([context.strip(), *(context + part for part in parts)])
             for name, tokens in found.items():
                 added = (_added(empty[name].words, row[name].words) for row in rows)
                 tokens.update(each[0] for each in added if len(each) == 1)
         return found
 
 
-def _uses(
-    path: TextPath, prompts: Sequence[str], encoders: Sequence[str], pieces: bool = True
-) -> dict[str, Counter[int]]:
-    """How many of some prompts use each token, by encoder; without pieces, those of which every word is one token."""
+def _uses(rows: Sequence[Rows], encoders: Sequence[str], words: Sequence[int] | None = None) -> dict[str, Counter[int]]:
+    """How many of some prompts use each token, by encoder.
+
+    Args:
+        rows: their tokens.
+        encoders: the encoders.
+        words: how many words each prompt has, if only those count of which every word is one token.
+    """
     found: dict[str, Counter[int]] = {name: Counter() for name in encoders}
-    for prompt, row in zip(prompts, path.tokenize(prompts), strict=True):
+    for place, row in enumerate(rows):
         for name, tokens in found.items():
             ids = row[name].words
-            if pieces or len(ids) == len(prompt.split()):
+            if words is None or len(ids) == words[place]:
                 tokens.update({*ids})
     return found
 

@@ -117,6 +117,7 @@ def swapped(host, both, text: str, kind: str = "object", known: tuple[str, ...] 
         ("sparrow -> thing", {"sparrow", "spar"}, "rows"),
         ("toadstool -> thing", {"to", "ad", "sto", "ols"}, "stool"),
         ("apple | pineapple -> thing", {"apple", "apples", "pine", "pineapple"}, ""),
+        ("Piet Mondrian -> art", {"mon", "drian"}, ""),  # CLIP has a token for the word `drian`, but nobody says it
     ],
 )
 def test_a_word_at_the_end_of_a_name_stays_where_words_are_known_by_their_ends(host, mini, text, changed, stays):
@@ -132,6 +133,7 @@ def test_a_word_at_the_end_of_a_name_stays_where_words_are_known_by_their_ends(h
         ("dragonfly -> thing", "object", {"##fly"}, "dragon"),
         ("Aubrey Beardsley -> an artist", "style", {"##sley", "aubrey"}, "beard"),
         ("beard | Beardsley -> thing", "object", {"beard", "##sley"}, ""),
+        ("Peter Paul Rubens -> an artist", "style", {"ruben", "##s", "peter", "paul"}, ""),
     ],
 )
 def test_a_word_at_the_start_of_a_name_stays_where_words_are_known_by_their_starts(
@@ -148,6 +150,18 @@ def test_a_form_that_nobody_typed_takes_no_piece_of_a_known_name(host, words):
     assert "ho" in swapped(host, words[:2], "holly -> thing")
     assert "ho" not in swapped(host, words[:2], "holly -> thing", known=("Katsushika Hokusai",))
     assert "ho" in swapped(host, words[:2], "hollies -> things", known=("Katsushika Hokusai",))
+
+
+def test_names_that_change_with_a_token_are_named_and_stay_if_asked(host, words):
+    """`pie` is all of a name and the start of Piet."""
+    path = host.HostPath(*words[:2])
+    solution = solve_request(parse_request("pie -> cake", "object"), Options(), path)
+    assert "pie" in solution.own_words
+    (remark,) = solution.remarks
+    assert remark.startswith("Names that have a token of an erased name change too: Piet Mondrian")
+    kept = solve_request(parse_request("pie -> cake", "object", "Piet Mondrian"), Options(templates=4), path)
+    assert "pie" not in kept.own_words
+    assert not kept.remarks
 
 
 def test_without_own_tokens_the_layers_do_it(host, mini):
