@@ -5,12 +5,15 @@ import pytest
 from erasepro_core.number import is_plural, other_number
 from erasepro_core.texts import lines
 
-PAIRS = """cat cats, fox foxes, church churches, bush bushes, glass glasses, lady ladies, toy toys, pie pies,
-house houses, horse horses, bus buses, virus viruses, nurse nurses, box boxes, photo photos, wolf wolves,
-werewolf werewolves, knife knives, woman women, fireman firemen, human humans, child children, person people,
-mouse mice, goose geese, foot feet, tooth teeth, cactus cacti, octopus octopuses, tomato tomatoes, shoe shoes, horseshoe horseshoes,
-movie movies, kitty kitties, fly flies, taxi taxis, menu menus, lens lenses, leaf leaves, axe axes, red car|red cars,
-man with two hats|men with two hats, bottle of wine|bottles of wine, naked person|naked people, Wolf Wolves"""
+PAIRS = """
+cat cats, fox foxes, church churches, bush bushes, glass glasses, lady ladies, toy toys, pie pies,
+house houses, horse horses, bus buses, virus viruses, nurse nurses, box boxes, photo photos, wolf
+wolves, werewolf werewolves, knife knives, woman women, fireman firemen, human humans, child
+children, person people, mouse mice, goose geese, foot feet, tooth teeth, cactus cacti, octopus
+octopuses, tomato tomatoes, shoe shoes, horseshoe horseshoes, movie movies, kitty kitties, fly
+flies, taxi taxis, menu menus, lens lenses, leaf leaves, axe axes, red car|red cars, man with two
+hats|men with two hats, bottle of wine|bottles of wine, naked person|naked people, Wolf Wolves
+"""
 
 
 @pytest.mark.parametrize("pair", [pair.strip() for pair in PAIRS.replace("\n", " ").split(",")])
