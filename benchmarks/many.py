@@ -58,7 +58,7 @@ def things(path: Any) -> list[Edit]:
     """A thousand things of one token: ten that this world draws, others, nouns, words of the tokenizer's vocabulary.
 
     None of them, in the singular or the plural, is said in a sentence that measures what stays, or is another name for
-    what is drawn.
+    what is drawn; the token of none is a piece of a word there, as `pie` is of Piet.
     """
 
     def forms(name: str) -> set[str]:
@@ -73,8 +73,9 @@ def things(path: Any) -> list[Edit]:
     vocabulary = [word for word in path.whole_words() if len(word) > 4 and word.isascii() and not said & forms(word)]
     names = [*world.OTHER_THINGS, *kind.names, *vocabulary[:: len(vocabulary) // 3000]]
     new = [name for name in dict.fromkeys(names) if not measured & forms(name)]
-    rows = [row[path.encoders[0].name] for row in path.tokenize(new)]
-    short = [name for name, row in zip(new, rows, strict=True) if row.end - row.start == 1]
+    rows, others = ([row[path.encoders[0].name].words for row in path.tokenize(each)] for each in (new, [*measured]))
+    pieces = set(chain(*others))
+    short = [name for name, row in zip(new, rows, strict=True) if len(row) == 1 and row[0] not in pieces]
     return [*drawn, *strangers("object", short)]
 
 
