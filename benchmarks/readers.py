@@ -28,10 +28,12 @@ from erasepro_core.verify import verify  # noqa: E402
 from tests.host.families import ALL_DIRECTIONS, REQUEST, every_layer, one_case, quick  # noqa: E402
 from tests.host.families.models import MODELS  # noqa: E402
 
+ALONE = "text encoders alone"
 ONLY, FORGE, KOHYA = "ComfyUI, LoraLoaderModelOnly", "Forge", "kohya's sd-scripts"
 COLUMNS = (
     (Where.BOTH, "ComfyUI, Load LoRA"),
     (Where.BOTH, ONLY),
+    (Where.BOTH, ALONE),
     (Where.CROSS_ATTENTION, ONLY),
     (Where.BOTH, "diffusers"),
     (Where.CROSS_ATTENTION, "diffusers"),
@@ -55,12 +57,13 @@ class Erased:
 
     def behind(self, program: str) -> str:
         """How many layers a program takes, of how many, and the leak behind it."""
-        wanted = taken(program, self._family, self._tensors)
+        wanted = taken(program, self._family, self._tensors) if program != ALONE else ()
         updates, count = self.report.solution.updates, 0
         parts: list[dict[str, Any]] = []
         for side, part in zip(Side, updates.parts(), strict=True):
             keys = dict(zip(part, NAMING.layers(self._original.family, side, part), strict=True))
-            parts.append({name: update for name, update in part.items() if keys[name] in wanted})
+            every = program == ALONE and side is Side.TEXT_ENCODER
+            parts.append({name: update for name, update in part.items() if every or keys[name] in wanted})
             count += len(part)
         found = sum(map(len, parts))
         assert found <= len(layers_of(self._tensors))
