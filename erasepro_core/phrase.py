@@ -1,4 +1,4 @@
-"""Names as people write them: what two spellings of one name share, and the script that a name is written in."""
+"""Names as people write them: what two spellings or forms of one name share, and the script that it is written in."""
 
 from __future__ import annotations
 
@@ -37,6 +37,19 @@ def key(phrase: str) -> str:
     """What all spellings of one name share: case, `_` for spaces, brackets and full-width letters say nothing."""
     plain = phrase.translate(WIDTHS)
     return clean(re.sub(r"[_()\\]", " ", plain)).casefold() or clean(plain).casefold()
+
+
+def forms_of_one(one: str, other: str) -> bool:
+    """Whether two words differ in their endings alone, as `house`, `houses` and `housing` do."""
+    one, other = key(one), key(other)
+    shared = max(3, min(len(one), len(other)) - 1)
+    return one[:shared] == other[:shared]
+
+
+def goes_on(word: str, name: str) -> bool:
+    """Whether a word begins with a name and is not its plural, as `bookstore` does with `book`."""
+    word, name = key(word), key(name)
+    return word.startswith(name) and word.removeprefix(name) not in ("", "s", "es")
 
 
 def language(*phrases: str) -> str | None:

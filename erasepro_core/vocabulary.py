@@ -2,8 +2,8 @@
 
 The cosine alone cannot tell a synonym from a related word: some words have many near ones, others none. So each word is
 compared with its own surroundings, as cross-domain similarity local scaling does (arXiv 1710.04087): twice the cosine
-of two words, less the mean cosine of each to its ten nearest. Above zero the two are nearer to each other than to
-those, and may mean the same.
+of two words, less the mean cosine of each to its nearest, of which its own forms are none. Above zero the two are
+nearer to each other than to those, and may mean the same.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -24,8 +25,9 @@ from .encoded import encode_prompts
 from .mention import Mentions
 from .neighbours import CANDIDATES
 from .path import TextPath
-from .phrase import key
+from .phrase import forms_of_one, goes_on, key
 from .progress import Phase, Steps, Tick, ignore
+from .spellings import in_languages
 
 FOLLOWED = "a photo of a {}, a word that means"
 """For causal encoders. There the tokens of a name say what may follow it; what it means stands in those behind it."""
@@ -33,14 +35,18 @@ PART = 256
 """Words that are read at a time."""
 WIDEST = 1024
 """Values that are kept of a token; those of a large model would take gigabytes for all words."""
-NEAREST = 10
-"""How many of the nearest words are a word's surroundings."""
+NEAREST = 6
+"""How many of the nearest other words are a word's surroundings."""
+AMONG = 50
+"""Among how many of the nearest words they are looked for: the others are forms of the word itself."""
 LOOKED_AT = 80
 """How many words with the highest cosine are compared."""
 SHOWN = 12
 """At most so many names of each sort are found."""
 PLURALS = 100
 """How many words are tried with their plural, to find out whether a model knows words."""
+TOLD_APART = 10
+"""Among how many of the nearest words a plural is then looked for."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,15 @@ class Vocabulary:
         return replace(self, words=(*self.words, *new), directions=directions)
 
     @torch.no_grad()
-    def surroundings(self, directions: Tensor) -> Tensor:
-        """Mean cosine to the nearest words, `[n]`; a word is not near itself."""
-        nearest = (directions @ self.directions.T).topk(min(NEAREST + 1, len(self.words))).values
-        itself = nearest[:, :1] > 1 - 1e-5
-        return torch.where(itself[:, 0], nearest[:, 1:].mean(1), nearest[:, :-1].mean(1))
+    def surroundings(self, names: Sequence[str], directions: Tensor) -> Tensor:
+        """Mean cosine of names to the nearest words that are no forms of them, `[n]`."""
+        nearest = (directions @ self.directions.T).topk(min(AMONG, len(self.words)))
+        found = []
+        for name, cosines, places in zip(names, nearest.values.tolist(), nearest.indices.tolist(), strict=True):
+            pairs = zip(cosines, places, strict=True)
+            others = [cosine for cosine, place in pairs if not forms_of_one(name, self.words[place])]
+            found.append(fmean(others[:NEAREST] or cosines[-1:]))
+        return directions.new_tensor(found)
 
     @torch.no_grad()
     def knows_words(self) -> bool:
@@ -85,7 +95,7 @@ class Vocabulary:
         singular, plural = torch.tensor(pairs[:PLURALS]).T
         cosines = self.directions[singular] @ self.directions.T
         of_plural = cosines.gather(1, plural[:, None].to(cosines.device))
-        return bool(((cosines > of_plural).sum(1) <= NEAREST).float().mean() > 0.5)
+        return bool(((cosines > of_plural).sum(1) <= TOLD_APART).float().mean() > 0.5)
 
 
 @dataclass(frozen=True)
@@ -127,12 +137,12 @@ def find_names(request: Request, path: TextPath, vocabulary: Vocabulary, own: Se
     Args:
         own: further candidates, which may have several words.
     """
-    kinds = {concept.kind.name: concept.kind for concept in request.concepts}
-    around = {name: vocabulary.with_names(kind.names[:CANDIDATES], path) for name, kind in kinds.items()}
-    words = {name: each.with_names(own, path) for name, each in around.items()}
-    return tuple(
-        _of_concept(each, request, path, around[each.kind.name], words[each.kind.name]) for each in request.concepts
-    )
+    request = in_languages(request, path)
+    known = [each.kind.names_in(each.said_in)[:CANDIDATES] for each in request.concepts]
+    around = {names: vocabulary.with_names(names, path) for names in dict.fromkeys(known)}
+    words = {names: each.with_names(own, path) for names, each in around.items()}
+    concepts = zip(request.concepts, known, strict=True)
+    return tuple(_of_concept(each, request, path, around[names], words[names]) for each, names in concepts)
 
 
 def _of_concept(concept: Concept, request: Request, path: TextPath, around: Vocabulary, words: Vocabulary) -> Names:
@@ -142,25 +152,34 @@ def _of_concept(concept: Concept, request: Request, path: TextPath, around: Voca
         around: the words that surroundings are of.
         words: those that are compared, own candidates among them.
     """
-    targets = words.directions_of(concept.said_once, path)
+    said = concept.said_once
+    targets = words.directions_of(said, path)
     cosines = targets @ words.directions.T
     looked_at = cosines.amax(0).topk(min(LOOKED_AT, len(words.words))).indices
     candidates, cosines = words.directions[looked_at], cosines[:, looked_at]
-    scores = (2 * cosines - around.surroundings(targets)[:, None] - around.surroundings(candidates)).amax(0)
+    names = [words.words[place] for place in looked_at.tolist()]
+    around_targets, around_names = around.surroundings(said, targets), around.surroundings(names, candidates)
+    scores = (2 * cosines - around_targets[:, None] - around_names).amax(0)
     # What is nearer to something that shall stay means that: `vehicle` is a name of `car`, not of `red car`.
     stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
     means_target = (scores > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
-    names = [words.words[place] for place in looked_at.tolist()]
-    others, taken = _others(concept), _taken(concept, request, names)
+    others, taken = _others(concept, names), _taken(concept, request, names)
     ranked = sorted(zip(names, scores.tolist(), means_target.tolist(), strict=True), key=lambda each: -each[1])
     ranked = [(name, score, is_name and name not in others) for name, score, is_name in ranked if name not in taken]
     likely, near = ([(name, score) for name, score, is_name in ranked if is_name == wanted] for wanted in (True, False))
     return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(near[:SHOWN]))
 
 
-def _others(concept: Concept) -> frozenset[str]:
-    """Names that are somebody else's, however similar a model thinks them."""
-    return frozenset(concept.kind.names if concept.kind.proper_names else ())
+def _others(concept: Concept, words: Iterable[str]) -> set[str]:
+    """Names of somebody or something else, however similar a model thinks them.
+
+    What a word means stands at its end: a bookstore is a store, a textbook a book, and fishing is no fish.
+    """
+    if concept.kind.proper_names:
+        return set(concept.kind.names)
+    if concept.kind.keeps_words_of_anchor_only:
+        return set()
+    return {word for word in words if any(goes_on(word, name) for name in concept.said_once)}
 
 
 def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]:
