@@ -1,4 +1,4 @@
-"""Names as people write them: what two spellings or forms of one name share, and the script that it is written in."""
+"""Names as people write them: what two spellings of one name share, and the script that a name is written in."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ WIDTHS = str.maketrans(
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
 """Scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana and Han; the inside of a `[]` pattern."""
 UNSPACED += "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+PLURALS = ("s", "es", "en", "ren")
+"""What may follow an English name in its plural."""
 INVISIBLE = re.compile(
     "[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
     "|(?<![^\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u024f])"
@@ -39,17 +41,10 @@ def key(phrase: str) -> str:
     return clean(re.sub(r"[_()\\]", " ", plain)).casefold() or clean(plain).casefold()
 
 
-def forms_of_one(one: str, other: str) -> bool:
-    """Whether two words differ in their endings alone, as `house`, `houses` and `housing` do."""
-    one, other = key(one), key(other)
-    shared = max(3, min(len(one), len(other)) - 1)
-    return one[:shared] == other[:shared]
-
-
 def goes_on(word: str, name: str) -> bool:
-    """Whether a word begins with a name and is not its plural, as `bookstore` does with `book`."""
+    """Whether an English word begins with a name and is not its plural, as `bookstore` does with `book`."""
     word, name = key(word), key(name)
-    return word.startswith(name) and word.removeprefix(name) not in ("", "s", "es")
+    return ends_latin(name) and word.startswith(name) and word.removeprefix(name) not in ("", *PLURALS)
 
 
 def language(*phrases: str) -> str | None:

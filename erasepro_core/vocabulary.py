@@ -2,8 +2,8 @@
 
 The cosine alone cannot tell a synonym from a related word: some words have many near ones, others none. So each word is
 compared with its own surroundings, as cross-domain similarity local scaling does (arXiv 1710.04087): twice the cosine
-of two words, less the mean cosine of each to its nearest, of which its own forms are none. Above zero the two are
-nearer to each other than to those, and may mean the same.
+of two words, less the mean cosine of each to its ten nearest. Above zero the two are nearer to each other than to
+those, and may mean the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
-from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from .encoded import encode_prompts
 from .mention import Mentions
 from .neighbours import CANDIDATES
 from .path import TextPath
-from .phrase import forms_of_one, goes_on, key
+from .phrase import goes_on, key
 from .progress import Phase, Steps, Tick, ignore
 from .spellings import in_languages
 
@@ -35,18 +34,14 @@ PART = 256
 """Words that are read at a time."""
 WIDEST = 1024
 """Values that are kept of a token; those of a large model would take gigabytes for all words."""
-NEAREST = 6
-"""How many of the nearest other words are a word's surroundings."""
-AMONG = 50
-"""Among how many of the nearest words they are looked for: the others are forms of the word itself."""
+NEAREST = 10
+"""How many of the nearest words are a word's surroundings."""
 LOOKED_AT = 80
 """How many words with the highest cosine are compared."""
 SHOWN = 12
 """At most so many names of each sort are found."""
 PLURALS = 100
 """How many words are tried with their plural, to find out whether a model knows words."""
-TOLD_APART = 10
-"""Among how many of the nearest words a plural is then looked for."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +70,11 @@ class Vocabulary:
         return replace(self, words=(*self.words, *new), directions=directions)
 
     @torch.no_grad()
-    def surroundings(self, names: Sequence[str], directions: Tensor) -> Tensor:
-        """Mean cosine of names to the nearest words that are no forms of them, `[n]`."""
-        nearest = (directions @ self.directions.T).topk(min(AMONG, len(self.words)))
-        found = []
-        for name, cosines, places in zip(names, nearest.values.tolist(), nearest.indices.tolist(), strict=True):
-            pairs = zip(cosines, places, strict=True)
-            others = [cosine for cosine, place in pairs if not forms_of_one(name, self.words[place])]
-            found.append(fmean(others[:NEAREST] or cosines[-1:]))
-        return directions.new_tensor(found)
+    def surroundings(self, directions: Tensor) -> Tensor:
+        """Mean cosine to the nearest words, `[n]`; a word is not near itself."""
+        nearest = (directions @ self.directions.T).topk(min(NEAREST + 1, len(self.words))).values
+        itself = nearest[:, :1] > 1 - 1e-5
+        return torch.where(itself[:, 0], nearest[:, 1:].mean(1), nearest[:, :-1].mean(1))
 
     @torch.no_grad()
     def knows_words(self) -> bool:
@@ -95,7 +86,7 @@ class Vocabulary:
         singular, plural = torch.tensor(pairs[:PLURALS]).T
         cosines = self.directions[singular] @ self.directions.T
         of_plural = cosines.gather(1, plural[:, None].to(cosines.device))
-        return bool(((cosines > of_plural).sum(1) <= TOLD_APART).float().mean() > 0.5)
+        return bool(((cosines > of_plural).sum(1) <= NEAREST).float().mean() > 0.5)
 
 
 @dataclass(frozen=True)
@@ -152,17 +143,15 @@ def _of_concept(concept: Concept, request: Request, path: TextPath, around: Voca
         around: the words that surroundings are of.
         words: those that are compared, own candidates among them.
     """
-    said = concept.said_once
-    targets = words.directions_of(said, path)
+    targets = words.directions_of(concept.said_once, path)
     cosines = targets @ words.directions.T
     looked_at = cosines.amax(0).topk(min(LOOKED_AT, len(words.words))).indices
     candidates, cosines = words.directions[looked_at], cosines[:, looked_at]
-    names = [words.words[place] for place in looked_at.tolist()]
-    around_targets, around_names = around.surroundings(said, targets), around.surroundings(names, candidates)
-    scores = (2 * cosines - around_targets[:, None] - around_names).amax(0)
+    scores = (2 * cosines - around.surroundings(targets)[:, None] - around.surroundings(candidates)).amax(0)
     # What is nearer to something that shall stay means that: `vehicle` is a name of `car`, not of `red car`.
     stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
     means_target = (scores > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
+    names = [words.words[place] for place in looked_at.tolist()]
     others, taken = _others(concept, names), _taken(concept, request, names)
     ranked = sorted(zip(names, scores.tolist(), means_target.tolist(), strict=True), key=lambda each: -each[1])
     ranked = [(name, score, is_name and name not in others) for name, score, is_name in ranked if name not in taken]

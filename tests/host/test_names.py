@@ -10,6 +10,7 @@ import torch
 
 from erasepro_core import Options, parse_request
 from erasepro_core import vocabulary as names_of_core
+from erasepro_core.phrase import goes_on
 from erasepro_core.progress import Phase, Progress
 from erasepro_core.vocabulary import WIDEST, Vocabulary, find_names, narrowed, read_vocabulary
 from tests import pack
@@ -79,20 +80,17 @@ def test_a_word_that_begins_with_a_name_means_something_else_and_one_that_ends_w
     assert "bottled" in found(path, vocabulary, "bottle -> thing", own=["bottled"])[1]
 
 
+def test_only_english_words_are_taken_apart():
+    assert goes_on("Bookstore", "book")
+    assert not any(goes_on(word, "book") for word in ("book", "Books", "textbook"))
+    assert not goes_on("children", "child")
+    assert not goes_on("\u732b\u54aa", "\u732b")
+
+
 def test_of_explicit_content_a_word_that_begins_with_a_name_may_mean_it(path, vocabulary):
     for kind, expected in (("explicit content", True), ("object", False)):
         likely, _ = found(path, vocabulary, "naked -> a person wearing clothes", kind, own=["nakedness"])
         assert ("nakedness" in likely) == expected
-
-
-def test_forms_of_a_word_are_no_part_of_its_surroundings():
-    """Six words at a cosine of .5; the plural, at .9, counts for another word alone, and so does the word itself."""
-    others = tuple(f"{letter}other" for letter in "abcdef")
-    cosines = torch.tensor([1, 0.9, *[0.5] * len(others), 0.1])
-    directions = torch.stack([cosines, (1 - cosines.square()).sqrt()], dim=1)
-    words = Vocabulary(("house", "houses", *others, "last"), directions, (), 9)
-    torch.testing.assert_close(words.surroundings(["house"], directions[:1]), torch.tensor([0.5]))
-    torch.testing.assert_close(words.surroundings(["strange"], directions[:1]), torch.tensor([0.65]))
 
 
 def test_a_chinese_request_is_compared_with_chinese_names_as_well(path, vocabulary, monkeypatch):
