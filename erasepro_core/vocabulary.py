@@ -24,8 +24,9 @@ from .encoded import encode_prompts
 from .mention import Mentions
 from .neighbours import CANDIDATES
 from .path import TextPath
-from .phrase import key
+from .phrase import goes_on, key
 from .progress import Phase, Steps, Tick, ignore
+from .spellings import in_languages
 
 FOLLOWED = "a photo of a {}, a word that means"
 """For causal encoders. There the tokens of a name say what may follow it; what it means stands in those behind it."""
@@ -127,12 +128,12 @@ def find_names(request: Request, path: TextPath, vocabulary: Vocabulary, own: Se
     Args:
         own: further candidates, which may have several words.
     """
-    kinds = {concept.kind.name: concept.kind for concept in request.concepts}
-    around = {name: vocabulary.with_names(kind.names[:CANDIDATES], path) for name, kind in kinds.items()}
-    words = {name: each.with_names(own, path) for name, each in around.items()}
-    return tuple(
-        _of_concept(each, request, path, around[each.kind.name], words[each.kind.name]) for each in request.concepts
-    )
+    request = in_languages(request, path)
+    known = [each.kind.names_in(each.said_in)[:CANDIDATES] for each in request.concepts]
+    around = {names: vocabulary.with_names(names, path) for names in dict.fromkeys(known)}
+    words = {names: each.with_names(own, path) for names, each in around.items()}
+    concepts = zip(request.concepts, known, strict=True)
+    return tuple(_of_concept(each, request, path, around[names], words[names]) for each, names in concepts)
 
 
 def _of_concept(concept: Concept, request: Request, path: TextPath, around: Vocabulary, words: Vocabulary) -> Names:
@@ -151,16 +152,23 @@ def _of_concept(concept: Concept, request: Request, path: TextPath, around: Voca
     stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
     means_target = (scores > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
     names = [words.words[place] for place in looked_at.tolist()]
-    others, taken = _others(concept), _taken(concept, request, names)
+    others, taken = _others(concept, names), _taken(concept, request, names)
     ranked = sorted(zip(names, scores.tolist(), means_target.tolist(), strict=True), key=lambda each: -each[1])
     ranked = [(name, score, is_name and name not in others) for name, score, is_name in ranked if name not in taken]
     likely, near = ([(name, score) for name, score, is_name in ranked if is_name == wanted] for wanted in (True, False))
     return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(near[:SHOWN]))
 
 
-def _others(concept: Concept) -> frozenset[str]:
-    """Names that are somebody else's, however similar a model thinks them."""
-    return frozenset(concept.kind.names if concept.kind.proper_names else ())
+def _others(concept: Concept, words: Iterable[str]) -> set[str]:
+    """Names of somebody or something else, however similar a model thinks them.
+
+    What a word means stands at its end: a bookstore is a store, a textbook a book, and fishing is no fish.
+    """
+    if concept.kind.proper_names:
+        return set(concept.kind.names)
+    if concept.kind.keeps_words_of_anchor_only:
+        return set()
+    return {word for word in words if any(goes_on(word, name) for name in concept.said_once)}
 
 
 def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]:

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from erasepro_core import Options, parse_request
+from erasepro_core import vocabulary as names_of_core
+from erasepro_core.phrase import goes_on
 from erasepro_core.progress import Phase, Progress
-from erasepro_core.vocabulary import WIDEST, find_names, narrowed, read_vocabulary
+from erasepro_core.vocabulary import WIDEST, Vocabulary, find_names, narrowed, read_vocabulary
 from tests import pack
 from tests.host import graphs
 from tests.host.graphs import node
@@ -67,6 +69,43 @@ def test_what_means_a_word_of_a_name_does_not_mean_the_name(path, vocabulary):
     likely, near = found(path, vocabulary, "red car -> blue car")
     assert not {"vehicle", "cars", "car", "red", "blue"} & set(likely)
     assert "vehicle" in near
+
+
+def test_a_word_that_begins_with_a_name_means_something_else_and_one_that_ends_with_it_may_be_one(path, vocabulary):
+    """What an English word means stands at its end."""
+    likely, near = found(path, vocabulary, "fish -> thing", own=["fishing", "catfish"])
+    assert "catfish" in likely
+    assert "fishes" in likely
+    assert "fishing" in near
+    assert "bottled" in found(path, vocabulary, "bottle -> thing", own=["bottled"])[1]
+
+
+def test_only_english_words_are_taken_apart():
+    assert goes_on("Bookstore", "book")
+    assert not any(goes_on(word, "book") for word in ("book", "Books", "textbook"))
+    assert not goes_on("children", "child")
+    assert not goes_on("\u732b\u54aa", "\u732b")
+
+
+def test_of_explicit_content_a_word_that_begins_with_a_name_may_mean_it(path, vocabulary):
+    for kind, expected in (("explicit content", True), ("object", False)):
+        likely, _ = found(path, vocabulary, "naked -> a person wearing clothes", kind, own=["nakedness"])
+        assert ("nakedness" in likely) == expected
+
+
+def test_a_chinese_request_is_compared_with_chinese_names_as_well(path, vocabulary, monkeypatch):
+    """MiniLM reads few Chinese letters, so the language is set by hand."""
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Vocabulary, "with_names", lambda self, names, path: seen.append(tuple(names)) or self)
+    for languages in ((), ("zh",)):
+        request = parse_request("\u732b -> \u72d7", "object")
+        spoken = replace(request, concepts=(replace(request.concepts[0], languages=languages),))
+        monkeypatch.setattr(names_of_core, "in_languages", lambda request, path, spoken=spoken: spoken)
+        find_names(request, path, vocabulary)
+    kind = request.concepts[0].kind
+    english, chinese = seen[0], seen[2]
+    assert english == kind.names[: len(english)]
+    assert set(chinese) & set(kind.local_names["zh"])
 
 
 def test_a_part_of_a_proper_name_is_found_and_other_painters_are_not(path, vocabulary):
