@@ -20,6 +20,8 @@ RTOL = 1e-3
 """Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
 STAYS = ("exact", "weighted", "neutral")
 """How tokens that must not move are held: as they are, by a weight, or by a weight for all everyday prompts."""
+ROOM = 3
+"""Encoders so many times as wide as the empty prompt has tokens hold all of it (docs/decisions/0010)."""
 PRESERVE_TEMPLATES = 4
 """Sentences in which each preserved name stands."""
 
@@ -58,14 +60,22 @@ class TokenSource:
     """Whether padding is read at all."""
     causal: bool = True
     sampled: bool = False
-    """Whether a few padding tokens of the empty prompt stand for all of them."""
+    """Whether a few padding tokens of the empty prompt stand for all of them, since all would take too much room."""
     pooled: bool = False
     """Whether the encoder's pooled vector is read besides."""
 
     @classmethod
-    def of(cls, encoder: Encoder, pooled: bool) -> TokenSource:
-        """The tokens of an encoder."""
-        return cls(encoder.padding, encoder.causal, encoder.sampled, pooled)
+    def of(cls, encoder: Encoder, pooled: bool, tokens: int, width: int | None) -> TokenSource:
+        """The tokens of an encoder.
+
+        Args:
+            encoder: whose.
+            pooled: whether its pooled vector is read besides.
+            tokens: how many the empty prompt has. Where positions have a table, each is a direction of its own.
+            width: how many values a token's feature has; None if unknown.
+        """
+        narrow = width is not None and width < ROOM * tokens
+        return cls(encoder.padding, encoder.causal, encoder.absolute and encoder.padding and narrow, pooled)
 
 
 class Method:

@@ -50,8 +50,8 @@ class TextPath(Protocol):
         """Rows of an encoder's table of token embeddings, `[n, d]` float32."""
         ...
 
-    def table_height(self, encoder: Encoder) -> int:
-        """How many rows that table has."""
+    def table_size(self, encoder: Encoder) -> tuple[int, int]:
+        """How many rows that table has, and how many values a row."""
         ...
 
     def module(self, name: str) -> nn.Module:

@@ -75,8 +75,9 @@ class PipelinePath:
         rows, update = self._table(encoder)[list(tokens)].float(), self._updates.get(str(encoder.table))
         return rows + _added(update, torch.tensor(tokens, device=rows.device), rows) if update else rows
 
-    def table_height(self, encoder: Encoder) -> int:
-        return len(self._table(encoder))
+    def table_size(self, encoder: Encoder) -> tuple[int, int]:
+        rows, width = self._table(encoder).shape
+        return rows, width
 
     def module(self, name: str) -> nn.Module:
         return self._modules[name]

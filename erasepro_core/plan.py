@@ -157,7 +157,7 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     known = dict(zip(every, rows, strict=True))
     _refuse_same_tokens(pairs[:named], known)
     layout = _Layout(pairs, prompts, options, prefixes, known, row_of)
-    tokens = {name: layout.tokens(name, source) for name, source in _sources(path).items()}
+    tokens = {name: layout.tokens(name, source) for name, source in _sources(path, known[""]).items()}
     return Plan(
         rows=tuple(rows),
         padding=tuple(layout.padding(prompt) for prompt in every),
@@ -204,10 +204,13 @@ def _few(pairs: Sequence[PromptPair], count: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def _sources(path: TextPath) -> dict[str, TokenSource]:
+def _sources(path: TextPath, empty: Rows) -> dict[str, TokenSource]:
     """Every encoder, and every pooled vector that an input takes its tokens from."""
     parts = {part for text_input in path.inputs for part in text_input.parts}
-    sources = {encoder.name: TokenSource.of(encoder, encoder.pooled in parts) for encoder in path.encoders}
+    sources: dict[str, TokenSource] = {}
+    for encoder in path.encoders:
+        size = len(empty[encoder.name].ids), path.table_size(encoder)[1] if encoder.table else None
+        sources[encoder.name] = TokenSource.of(encoder, encoder.pooled in parts, *size)
     return sources | {i.source: TokenSource() for i in path.inputs if i.source not in sources}
 
 

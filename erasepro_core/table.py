@@ -69,7 +69,7 @@ class Swaps:
                 before, wanted = path.embeddings(encoder, [*tokens, *tokens.values()]).cpu().chunk(2)
                 new = (wanted != before).any(1)
                 if new.any():
-                    sources, height = tuple(anchors[new].tolist()), path.table_height(encoder)
+                    sources, height = tuple(anchors[new].tolist()), path.table_size(encoder)[0]
                     found[encoder.table] = RowUpdate(targets[new], (wanted - before)[new], height, sources)
         return found
 
@@ -84,7 +84,7 @@ class SwappedPath:
         self._path, self._swaps = path, swaps
         self.family, self.encoders, self.inputs = path.family, path.encoders, path.inputs
         self.module, self.conditioned = path.module, path.conditioned
-        self.embeddings, self.table_height = path.embeddings, path.table_height
+        self.embeddings, self.table_size = path.embeddings, path.table_size
 
     def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
         """See `TextPath.tokenize`; many prompts have the same rows here, and are encoded once."""

@@ -89,8 +89,9 @@ class HostPath:
     def embeddings(self, encoder: Encoder, tokens: Sequence[int]) -> Tensor:
         return effective_weight(self.clip.patcher, f"{encoder.table}.weight")[list(tokens)]
 
-    def table_height(self, encoder: Encoder) -> int:
-        return cast(Any, self.module(str(encoder.table))).num_embeddings
+    def table_size(self, encoder: Encoder) -> tuple[int, int]:
+        table = cast(Any, self.module(str(encoder.table)))
+        return table.num_embeddings, table.embedding_dim
 
     def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
         """What tokens say, given by the name of their table."""

@@ -1,6 +1,7 @@
-"""How many sentences the names of a request get."""
+"""How many sentences the names of a request get, and how much of the empty prompt is held."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -21,3 +22,17 @@ def test_many_names_get_fewer_sentences_each(mini, names, solved, tried, unseen)
         counts = Counter(pair.target for pair in pairs)
         assert len(counts) == names
         assert most <= max(counts.values()) <= most + 1  # a sentence may name something that is erased
+
+
+def test_all_of_the_empty_prompt_is_held_where_the_encoder_has_room_for_it(mini, comfy_library):
+    """77 tokens are most of the mini model's 128 directions, and less than a third of the tiny SD1's 256."""
+    from tests.host.families.models import MODELS
+
+    host, request = pack.module("nodes.host"), parse_request("circle -> square", "object")
+
+    def held(model: Any, clip: Any) -> int:
+        plan = make_plan(request, Options(templates=1, forms=False), host.HostPath(model, clip), ())
+        return int((plan.tokens["clip_l"].exact[0] == plan.row_of[""]).sum())
+
+    assert held(*MODELS["sd1"]()) == 77
+    assert held(*mini[:2]) == 6  # BOS, the end token and four of padding

@@ -24,8 +24,8 @@ from tests.host.random_weights import diffusion, fill
 
 Built = tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP]
 
-L, G, T5, LLM = 256, 128, 96, 96
-"""Widths of CLIP-L, the larger CLIPs, T5 and language models."""
+L, G, T5, LLM = 256, 256, 96, 96
+"""Widths of CLIP-L, the larger CLIPs, T5 and language models. CLIPs are more than three times as wide as 77 tokens."""
 SIZES = 6 * 256
 """What SDXL adds to its pooled vector."""
 
