@@ -21,7 +21,7 @@ RTOL = 1e-3
 STAYS = ("exact", "weighted", "neutral")
 """How tokens that must not move are held: as they are, by a weight, or by a weight for all everyday prompts."""
 ROOM = 3
-"""Encoders so many times as wide as the empty prompt has tokens hold all of it (docs/decisions/0010)."""
+"""An encoder so many times as wide as the empty prompt has tokens holds all of it (docs/decisions/0010)."""
 PRESERVE_TEMPLATES = 4
 """Sentences in which each preserved name stands."""
 
@@ -71,11 +71,11 @@ class TokenSource:
         Args:
             encoder: whose.
             pooled: whether its pooled vector is read besides.
-            tokens: how many the empty prompt has. Where positions have a table, each is a direction of its own.
+            tokens: how many the empty prompt has.
             width: how many values a token's feature has; None if unknown.
         """
         narrow = width is not None and width < ROOM * tokens
-        return cls(encoder.padding, encoder.causal, encoder.absolute and encoder.padding and narrow, pooled)
+        return cls(encoder.padding, encoder.causal, encoder.sampled and narrow, pooled)
 
 
 class Method:

@@ -44,6 +44,8 @@ class Encoder:
     """Whether a token depends on those before it alone. Else nothing of a row stays unless all of it does."""
     table: str | None = None
     """Its table of token embeddings; None where it has none that is its own."""
+    sampled: bool = False
+    """Whether, in a narrow one, a few padding tokens of the empty prompt stand for all of them (docs/decisions/0010)."""
 
     @property
     def pooled(self) -> str:

@@ -10,7 +10,7 @@ from .base import Encoder, EncoderBlock
 _TABLES = (".embeddings.token_embedding", ".shared", ".embeddings.word_embeddings", ".embed_tokens")
 
 
-def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> Encoder:
+def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True, sampled: bool = False) -> Encoder:
     """A CLIP: causal, a table of positions, pre-norm blocks."""
     return Encoder(
         name,
@@ -24,6 +24,7 @@ def clip_encoder(keys: Collection[str], name: str, *, padding: bool = True) -> E
         ),
         absolute=True,
         padding=padding,
+        sampled=sampled,
         table=_table(keys, f"{name}.transformer.text_model.embeddings.token_embedding"),
     )
 

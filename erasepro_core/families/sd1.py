@@ -21,4 +21,4 @@ class SD1(UNetFamily):
         return super().is_model(diffusion_model) and not reads_pooled(diffusion_model)
 
     def encoders(self, text_encoder: Collection[str]) -> list[Encoder]:
-        return [clip_encoder(text_encoder, "clip_l")]
+        return [clip_encoder(text_encoder, "clip_l", sampled=True)]
