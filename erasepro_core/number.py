@@ -6,6 +6,7 @@ import re
 from functools import cache
 from itertools import takewhile
 
+from .phrase import ends_latin, key
 from .texts import lines
 
 _NOUN = re.compile(r"(?P<noun>\S+)(?P<behind> (?:of|with|without|in|on|at|from|for|wearing) .*)?$")
@@ -28,6 +29,12 @@ def is_plural(name: str) -> bool:
     """Whether a name is a plural, by its letters."""
     found = _NOUN.search(name)
     return found is not None and found["noun"].lower() == _numbers(found["noun"].lower())[1]
+
+
+def goes_on(word: str, name: str) -> bool:
+    """Whether an English word begins with a name and is not its plural, as `bookstore` does with `book`."""
+    word, name = key(word), key(name)
+    return ends_latin(name) and word.startswith(name) and word not in (name, other_number(name))
 
 
 def _numbers(noun: str) -> tuple[str, str]:

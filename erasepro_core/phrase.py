@@ -16,8 +16,6 @@ WIDTHS = str.maketrans(
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
 """Scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana and Han; the inside of a `[]` pattern."""
 UNSPACED += "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-PLURALS = ("s", "es", "en", "ren")
-"""What may follow an English name in its plural."""
 INVISIBLE = re.compile(
     "[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
     "|(?<![^\x00-\u024f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u024f])"
@@ -39,12 +37,6 @@ def key(phrase: str) -> str:
     """What all spellings of one name share: case, `_` for spaces, brackets and full-width letters say nothing."""
     plain = phrase.translate(WIDTHS)
     return clean(re.sub(r"[_()\\]", " ", plain)).casefold() or clean(plain).casefold()
-
-
-def goes_on(word: str, name: str) -> bool:
-    """Whether an English word begins with a name and is not its plural, as `bookstore` does with `book`."""
-    word, name = key(word), key(name)
-    return ends_latin(name) and word.startswith(name) and word.removeprefix(name) not in ("", *PLURALS)
 
 
 def language(*phrases: str) -> str | None:

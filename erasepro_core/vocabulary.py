@@ -23,8 +23,9 @@ from .concept import Concept, Request, related_phrases
 from .encoded import encode_prompts
 from .mention import Mentions
 from .neighbours import CANDIDATES
+from .number import goes_on
 from .path import TextPath
-from .phrase import goes_on, key
+from .phrase import key
 from .progress import Phase, Steps, Tick, ignore
 from .spellings import in_languages
 

@@ -45,7 +45,7 @@ class Encoder:
     table: str | None = None
     """Its table of token embeddings; None where it has none that is its own."""
     sampled: bool = False
-    """Whether, in a narrow one, a few padding tokens of the empty prompt stand for all of them (docs/decisions/0010)."""
+    """Whether, if it is narrow, a few padding tokens of the empty prompt stand for all of them (decision 0010)."""
 
     @property
     def pooled(self) -> str:

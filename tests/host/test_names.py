@@ -10,7 +10,7 @@ import torch
 
 from erasepro_core import Options, parse_request
 from erasepro_core import vocabulary as names_of_core
-from erasepro_core.phrase import goes_on
+from erasepro_core.number import goes_on
 from erasepro_core.progress import Phase, Progress
 from erasepro_core.vocabulary import WIDEST, Vocabulary, find_names, narrowed, read_vocabulary
 from tests import pack
