@@ -8,8 +8,8 @@ run := build/venv/bin/python
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
 
-test: lint browser # everything CI checks
-	$(run) -m pytest
+test: lint browser # everything CI checks, in two processes: one file's tests run in one of them
+	OMP_NUM_THREADS=1 $(run) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-browser: browser # of these only the page in a real Chromium, four times: two frontends, two designs
 	$(run) -m pytest tests/browser
