@@ -33,9 +33,14 @@ LISTS = {"development": RELATIVES, "held-out": HELD_OUT}
 Lists = Mapping[str, Relatives]
 
 
-def line(concept: str) -> str:
+def anchor_of(concept: str) -> str:
+    """What takes the place of a concept."""
+    return ANCHORS.get(concept, "thing")
+
+
+def line(concept: str, *aliases: str) -> str:
     """As Define Concepts wants it."""
-    return f"{concept} -> {ANCHORS.get(concept, 'thing')}"
+    return f"{' | '.join((concept, *aliases))} -> {anchor_of(concept)}"
 
 
 def listed_words(asked: argparse.Namespace, path: TextPath) -> list[str]:
@@ -66,13 +71,12 @@ def shares(found: Mapping[str, Names], words: set[str], lists: Lists) -> None:
 def solved(subject: Subject, concept: str, near: Relatives, likely: tuple[str, ...], count: int) -> None:
     """Prints leak by name, and drift, with the concept erased alone and with the suggestions as aliases."""
     unlisted = tuple(word for word in dict.fromkeys((*near.synonyms, near.plural)) if word)
-    anchor = ANCHORS.get(concept, "thing")
-    edit = Edit("object", (concept,), anchor, {}, {}, unlisted=unlisted, neighbours=near.neighbours)
+    edit = Edit("object", (concept,), anchor_of(concept), {}, {}, unlisted=unlisted, neighbours=near.neighbours)
     evaluation = Evaluation(
         Task(concept, (edit,)), subject, pack.PACK, count=count, steps=1, pictures=False, only=("held out", "unlisted")
     )
-    for how, names in {"alone": (concept,), "with suggestions": (concept, *likely)}.items():
-        request = parse_request(" | ".join(names) + line(concept).removeprefix(concept), "object")
+    for how, aliases in {"alone": (), "with suggestions": likely}.items():
+        request = parse_request(line(concept, *aliases), "object")
         found = evaluation(quality.erase(subject, request, quality.METHODS["erasepro"])[0])
         by_name = found["leak_by_name"]["unlisted"]
         taken = [f"{word} {left:.2f}" for word, left in by_name.items() if word in likely]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 
 from .phrase import ends_latin, key
@@ -37,6 +37,7 @@ def goes_on(word: str, name: str) -> bool:
     return ends_latin(name) and word.startswith(name) and word not in (name, other_number(name))
 
 
+@lru_cache(maxsize=8192)
 def _numbers(noun: str) -> tuple[str, str]:
     """Singular and plural of a noun that is one of the two."""
     for singular, plural in _irregular():

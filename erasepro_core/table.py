@@ -23,7 +23,7 @@ DEPTH = -1
 """The depth of a table, before the first block."""
 CONTEXTS = ("", "of ")
 """What stands before a word decides its token in encoders that count a space to the word."""
-NAMED = 5
+MOST_NAMED = 5
 """So many names that change with a token are named, and the others counted."""
 SHORTEST = 3
 """Letters of the shortest part of a word that counts as a word; shorter ones are mostly none."""
@@ -51,8 +51,8 @@ class Swaps:
         """A line about names that change with a target's token, for the person who asked."""
         if not self.others:
             return []
-        more = len(self.others) - NAMED
-        others = ", ".join(self.others[:NAMED]) + (f" and {more} more" if more > 0 else "")
+        more = len(self.others) - MOST_NAMED
+        others = ", ".join(self.others[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
         return [f"Names that have a token of an erased name change too: {others}. To keep one, list it under preserve."]
 
     def __bool__(self) -> bool:

@@ -103,10 +103,10 @@ def test_tokens_that_others_use_stay(host, mini):
     assert solution.own_words == ()
 
 
-def swapped(host, both, text: str, kind: str = "object", known: tuple[str, ...] = (), **options) -> set[str]:
+def swapped(host, both, text: str, kind: str = "object", known: tuple[str, ...] = ()) -> set[str]:
     """The words of the tokens that change for a text alone."""
     path = host.HostPath(*both)
-    swaps = own_tokens(parse_request(text, kind), path, ["a photo"], known, **options)
+    swaps = own_tokens(parse_request(text, kind), path, ["a photo"], known)
     return set(path.words({e.table: list(swaps.tokens[e.name]) for e in path.encoders if e.table}))
 
 
