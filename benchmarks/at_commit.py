@@ -103,6 +103,6 @@ def _solve_here(encoder: str, folder: Path) -> None:
 if __name__ == "__main__":
     import torch
 
-    pack.comfy_on_cpu()
+    pack.comfy_where_asked()
     with torch.inference_mode():
         _solve_here(sys.argv[1], Path(sys.argv[2]))

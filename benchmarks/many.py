@@ -3,6 +3,7 @@
 `make bench-many` erases things of one token each, painters of several, and one thing with six names, alone and
 together; it writes build/bench/many.json and a plot beside it. QUICK=1 takes few names. BASE names a commit whose
 solver is measured as well, with at most ten names: its time grows with their cube.
+DEVICE=cuda computes on the GPU; without it all runs on the CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from tests import pack
 
-pack.comfy_on_cpu()
+pack.comfy_where_asked()
 
 import comfy.model_management  # noqa: E402
 import torch  # noqa: E402

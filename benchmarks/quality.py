@@ -11,7 +11,7 @@ from typing import Any
 
 from tests import pack
 
-pack.comfy_on_cpu()
+pack.comfy_where_asked()
 
 import torch  # noqa: E402
 

@@ -3,6 +3,7 @@
 `make bench-words` writes build/bench/words.json; QUICK=1 takes few tasks and few pictures. WORDS names a file of your
 own: captions, one a line (.txt), or JSON with `captions` and `tasks`, lists of concepts as `own_tasks` reads them.
 ENCODER=smollm2 takes the causal language model instead of MiniLM. BASE names a commit whose solver is measured as well.
+DEVICE=cuda computes on the GPU; without it all runs on the CPU.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 
 from tests import pack
 
-pack.comfy_on_cpu()
+pack.comfy_where_asked()
 
 import torch  # noqa: E402
 

@@ -24,6 +24,7 @@ COMFYUI = ROOT / "build" / "ComfyUI"
 PACK = "erasepro_pack"
 CORE = "erasepro_core"
 OTHER_TREE = "ERASEPRO_TREE"
+DEVICE = "DEVICE"
 SOURCE = Path(os.environ.get(OTHER_TREE) or ROOT)
 """Where pack and core are."""
 
@@ -56,13 +57,30 @@ def prepare() -> None:
 
 
 def comfy_on_cpu() -> None:
-    """Imports ComfyUI as a library, on the CPU.
+    """Imports ComfyUI as a library, on the CPU."""
+    _comfy("--cpu")
 
-    Its options are read from sys.argv, once, when `comfy.cli_args` is first imported, if parsing was enabled before.
+
+def comfy_where_asked() -> None:
+    """Imports ComfyUI as a library: on the GPU where the environment says DEVICE=cuda, else on the CPU.
+
+    Raises:
+        ValueError: DEVICE is something else.
+    """
+    asked = os.environ.get(DEVICE) or "cpu"
+    if asked not in ("cpu", "cuda"):
+        raise ValueError(f"{DEVICE} is {asked!r}; it can be cpu or cuda.")
+    _comfy(*([] if asked == "cuda" else ["--cpu"]))
+
+
+def _comfy(*words: str) -> None:
+    """Imports ComfyUI with some options.
+
+    They are read from sys.argv, once, when `comfy.cli_args` is first imported, if parsing was enabled before.
     """
     prepare()
     options = importlib.import_module("comfy.options")
-    with _argv("comfy", "--cpu"):
+    with _argv("comfy", *words):
         options.enable_args_parsing()
         importlib.import_module("comfy.cli_args")
     importlib.import_module("comfy.sd")

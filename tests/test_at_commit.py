@@ -18,9 +18,13 @@ print(erasepro_core.__file__, named.__file__)
 
 
 def said(code, tree):
+    return output(code, {pack.OTHER_TREE: str(tree)})
+
+
+def output(code, environment):
     run = [sys.executable, "-c", code]
-    environment = os.environ | {pack.OTHER_TREE: str(tree)}
-    return subprocess.run(run, cwd=pack.ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    whole = os.environ | environment
+    return subprocess.run(run, cwd=pack.ROOT, env=whole, capture_output=True, text=True, check=True).stdout
 
 
 def make_tree(folder):
@@ -57,3 +61,20 @@ def test_a_commit_that_does_not_exist_is_named():
         at_commit.checkout("no-such-commit"),
     ):
         pass
+
+
+@pytest.mark.parametrize("device", ["", "cpu"])
+def test_comfyui_runs_on_the_cpu_unless_a_gpu_is_asked_for(device):
+    code = "from tests import pack; pack.comfy_where_asked(); import comfy.cli_args; print(comfy.cli_args.args.cpu)"
+    assert output(code, {pack.DEVICE: device}) == "True\n"
+
+
+def test_comfyui_chooses_its_device_where_a_gpu_is_asked_for():
+    pick = "pack._comfy = lambda *words: print(list(words))"
+    code = f"from tests import pack; {pick}; pack.comfy_where_asked()"
+    assert output(code, {pack.DEVICE: "cuda"}) == "[]\n"
+
+
+def test_another_device_is_refused():
+    code = "from tests import pack\ntry:\n pack.comfy_where_asked()\nexcept ValueError as error:\n print(error)"
+    assert output(code, {pack.DEVICE: "tpu"}) == "DEVICE is 'tpu'; it can be cpu or cuda.\n"
