@@ -1,5 +1,7 @@
 """An earlier commit of this repository, to measure against: its solver, run in a process of its own.
 
+A commit is a name that git knows, or a folder with its files, for a machine where the repository has no history.
+
 The process has the pack and the core of that commit, and today's tests, benchmarks and host. It speaks only through
 what no commit may change: node inputs by their ids, and the file of an erasure.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -38,11 +41,17 @@ class Solved:
 
 @contextmanager
 def checkout(commit: str) -> Iterator[Path]:
-    """A folder with the files of a commit, which goes with the block.
+    """A folder with the files of a commit, which goes with the block; where a folder is named, a copy of it.
 
     Raises:
         ValueError: this repository has no such commit.
     """
+    if (Path(commit) / pack.CORE).is_dir():
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(
+                shutil.copytree(commit, folder, ignore=shutil.ignore_patterns(".git", "build"), dirs_exist_ok=True)
+            )
+        return
     archive = ["git", "-C", str(pack.ROOT), "archive", "--format=tar", commit]
     packed = subprocess.run(archive, capture_output=True)
     if packed.returncode:
@@ -63,7 +72,7 @@ def solve(commit: str, encoder: str, requests: Sequence[Nodes], folder: Path) ->
     """Solves requests with the code and the default options of a commit.
 
     Args:
-        commit: any name that git knows it by.
+        commit: any name that git knows it by, or a folder with its files.
         encoder: which model, as `benchmarks.words` names it.
         requests: each is solved on its own.
         folder: where the files go.

@@ -1,8 +1,8 @@
 """What 1 to 1,000 names erased at once leave and move where the text encoder knows English, beside UCE.
 
 `make bench-many` erases things of one token each, painters of several, and one thing with six names, alone and
-together; it writes build/bench/many.json and a plot beside it. QUICK=1 takes few names. BASE names a commit whose
-solver is measured as well, with at most ten names: its time grows with their cube.
+together; it writes build/bench/many.json and a plot beside it. QUICK=1 takes few names. BASE names a commit, or
+a folder with its files, whose solver is measured as well, with at most ten names: its time grows with their cube.
 DEVICE=cuda computes on the GPU; without it all runs on the CPU.
 """
 

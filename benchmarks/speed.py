@@ -1,9 +1,10 @@
 """How long a whole Solve with its check takes at real shapes, from one name to a thousand, beside what others take.
 
 `python -m benchmarks.speed` measures SD1.5 and SDXL, and PixArt with its T5 where torch has CUDA, with random weights;
-each family in a process of its own (`benchmarks.timed`). QUICK=1 measures SD1.5 with one name and ten. BASE=<commit>
-measures one name with that commit too, in a temporary folder, before this one and behind it. A table goes to the
-terminal, rows to build/bench/speed.json, and cost against names to build/bench/speed.png; OUT=<folder> writes there.
+each family in a process of its own (`benchmarks.timed`). QUICK=1 measures SD1.5 with one name and ten. BASE=<commit>,
+or a folder with a commit's files, measures one name with that too, in a temporary folder, before this one and behind
+it. A table goes to the terminal, rows to build/bench/speed.json, and cost against names to build/bench/speed.png;
+OUT=<folder> writes there.
 
 ratio_uce is our seconds over UCE's: encoding its own prompts and one dense inverse for each linear. ratio_base is the
 base's seconds over ours: how many times faster we are. The floor encodes each prompt once and reads each edited weight

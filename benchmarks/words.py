@@ -2,8 +2,8 @@
 
 `make bench-words` writes build/bench/words.json; QUICK=1 takes few tasks and few pictures. WORDS names a file of your
 own: captions, one a line (.txt), or JSON with `captions` and `tasks`, lists of concepts as `own_tasks` reads them.
-ENCODER=smollm2 takes the causal language model instead of MiniLM. BASE names a commit whose solver is measured as well.
-DEVICE=cuda computes on the GPU; without it all runs on the CPU.
+ENCODER=smollm2 takes the causal language model instead of MiniLM. BASE names a commit, or a folder with its files,
+whose solver is measured as well. DEVICE=cuda computes on the GPU; without it all runs on the CPU.
 """
 
 import argparse

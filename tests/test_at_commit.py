@@ -63,6 +63,18 @@ def test_a_commit_that_does_not_exist_is_named():
         pass
 
 
+def test_a_folder_with_a_commits_files_is_copied_and_stays(tmp_path):
+    make_tree(tmp_path)
+    for left_out in ("build", ".git"):
+        (tmp_path / left_out).mkdir()
+    with at_commit.checkout(str(tmp_path)) as tree:
+        assert (tree / "erasepro_core" / "__init__.py").exists()
+        assert not (tree / "build").exists() and not (tree / ".git").exists()
+        (tree / "build").mkdir()
+    assert not tree.exists()
+    assert (tmp_path / "erasepro_core" / "__init__.py").exists()
+
+
 @pytest.mark.parametrize("device", ["", "cpu"])
 def test_comfyui_runs_on_the_cpu_unless_a_gpu_is_asked_for(device):
     code = "from tests import pack; pack.comfy_where_asked(); import comfy.cli_args; print(comfy.cli_args.args.cpu)"
