@@ -230,16 +230,30 @@ class Request:
         """Both requests as one; raises ConceptError when they contradict each other."""
         preserves = dict.fromkeys(self.preserves + other.preserves)
         everyday = dict.fromkeys(self.everyday + other.everyday)
-        return checked(Request(self.concepts + other.concepts, tuple(preserves), tuple(everyday)))
+        both = Request(self.concepts + other.concepts, tuple(preserves), tuple(everyday))
+        # Handed on, so that a thousand requests that are joined one by one are not looked through a thousand times.
+        conflicts = self._conflicts
+        del vars(self)["_conflicts"]
+        vars(both)["_conflicts"] = _consistent(conflicts, other)
+        return both
+
+    @cached_property
+    def _conflicts(self) -> Conflicts:
+        """What its lines contradict; raises ConceptError when they contradict each other."""
+        return _consistent(Conflicts(), self)
 
 
 def checked(request: Request) -> Request:
-    """The request itself; raises ConceptError when it asks for two things that cannot both be."""
-    conflicts = Conflicts(request.preserves)
-    for concept in request.concepts:
-        if reason := conflicts.add(concept):
-            raise ConceptError(reason)
-    return request
+    """The same request; raises ConceptError when it asks for two things that cannot both be."""
+    return request.joined(Request(()))
+
+
+def _consistent(conflicts: Conflicts, request: Request) -> Conflicts:
+    """The lines so far and those of a request; raises ConceptError for the first that cannot stand beside others."""
+    reason = conflicts.keep(request.preserves) or next(filter(None, map(conflicts.add, request.concepts)), None)
+    if reason is not None:
+        raise ConceptError(reason)
+    return conflicts
 
 
 def related_phrases(concept: Concept) -> list[str]:

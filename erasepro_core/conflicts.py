@@ -25,10 +25,19 @@ class Line(Protocol):
 class Conflicts:
     """The lines of a request so far, and what the next one contradicts."""
 
-    def __init__(self, preserves: Iterable[str]):
-        self._preserved = {key(preserve) for preserve in preserves}
+    def __init__(self, preserves: Iterable[str] = ()):
         self._erased_by: dict[str, Line] = {}
         self._anchor_of: dict[str, Line] = {}
+        self._preserved: set[str] = set()
+        self.keep(preserves)
+
+    def keep(self, preserves: Iterable[str]) -> str | None:
+        """Notes more preserves; the reason why they cannot stand beside the lines so far, or None."""
+        more = set(map(key, preserves))
+        self._preserved |= more
+        if more.isdisjoint(self._erased_by):
+            return None
+        return next(filter(None, map(self._with_itself, self._erased_by.values())))
 
     def add(self, line: Line) -> str | None:
         """Notes a line; the reason why it cannot stand beside those before it, or None."""

@@ -12,6 +12,7 @@ from erasepro_core.concept import (
     related_phrases,
 )
 from erasepro_core.concept_text import line_errors, parse_request
+from erasepro_core.conflicts import Conflicts
 from erasepro_core.neighbours import Neighbour, fitted, probed
 from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
 from erasepro_core.prompts import Prompts
@@ -110,6 +111,32 @@ def test_requests_join_unless_they_contradict_each_other():
     assert joined.preserves == ("horse", "sea")
     with pytest.raises(ConceptError, match="'cat' is asked to become both 'dog' and 'bird'"):
         first.joined(parse_request("cat -> bird", "object"))
+
+
+def test_joined_one_by_one_every_line_is_looked_at_once(monkeypatch):
+    added: list[str] = []
+    add = Conflicts.add
+    monkeypatch.setattr(Conflicts, "add", lambda self, line: added.append(str(line)) or add(self, line))
+    parts = [parse_request(f"name{n} -> anchor{n}", "object", f"kept{n}") for n in range(50)]
+    added.clear()
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined.joined(part)
+    assert added == [str(part.concepts[0]) for part in parts[1:]]
+    assert joined == parse_request(
+        "\n".join(f"name{n} -> anchor{n}" for n in range(50)), "object", "\n".join(f"kept{n}" for n in range(50))
+    )
+
+
+def test_a_request_can_be_joined_twice_and_after_a_contradiction():
+    first = parse_request("cat -> dog", "object")
+    with pytest.raises(ConceptError, match="'cat' is asked"):
+        first.joined(parse_request("cat -> bird\nhorse -> cow", "object"))
+    one, other = (first.joined(parse_request(text, "object")) for text in ("horse -> cow", "horse -> goat"))
+    assert [each.concepts[1].anchor for each in (one, other)] == ["cow", "goat"]
+    for again in (first, one):
+        with pytest.raises(ConceptError, match="'cat' stands in the concepts to erase and in the preserves"):
+            again.joined(parse_request("moon -> sun", "object", "Cat"))
 
 
 def test_an_unknown_kind_is_named():
