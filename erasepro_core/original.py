@@ -54,10 +54,11 @@ class Observation:
         path: a model: the original one, or the edited one on the prompts that an erasure changes.
         plan: the prompts, and which of their tokens are read.
         layers: those of the text encoders that may change.
+        stays: whether what must not move is kept too: it is most of the memory, and a check needs none of it.
     """
 
-    def __init__(self, path: TextPath, plan: Plan, layers: Iterable[ScheduledLayer]):
-        self._path, self._plan = path, plan
+    def __init__(self, path: TextPath, plan: Plan, layers: Iterable[ScheduledLayer], *, stays: bool = True):
+        self._path, self._plan, self._roles = path, plan, STAYS if stays else ()
         self._layers = {layer.name: layer for layer in layers}
         self._given, self._stay = _Gathered(), _Gathered()
         self._features: dict[str, Mapping[str, Tensor]] = {}
@@ -78,7 +79,7 @@ class Observation:
             for text_input in self._path.inputs:
                 tokens, features = self._plan.tokens[text_input.source], read[text_input.name]
                 self._given.add_pair(text_input.name, part, tokens, take(features, part.aligned(tokens)))
-                self._stay.add(text_input.name, part, tokens, features)
+                self._stay.add(text_input.name, part, tokens, features, self._roles)
             self._features |= part.remembered(read)
             tick()
         rows = {prompt: self._plan.rows[self._plan.row_of[prompt]] for prompt in self._features}
@@ -89,7 +90,7 @@ class Observation:
         tokens = self._plan.tokens[place.encoder]
         self._given.add_pair(layer.name, part, tokens, written)
         if place.reads == layer.name:
-            self._stay.add(layer.name, part, tokens, read)
+            self._stay.add(layer.name, part, tokens, read, self._roles)
 
     def whole(self) -> Original:
         """All that was seen."""
@@ -138,28 +139,51 @@ class _Gathered:
     """Columns that come in by parts, by name and by the role they play."""
 
     def __init__(self) -> None:
-        self._pieces: dict[str, dict[str, list[tuple[Tensor, Tensor]]]] = {}
+        self._found: dict[str, dict[str, _Columns]] = {}
 
-    def add(self, name: str, part: _Part, tokens: Tokens, features: Tensor) -> None:
-        """Features of all that must not move."""
-        for role in STAYS:
+    def add(self, name: str, part: _Part, tokens: Tokens, features: Tensor, roles: Iterable[str]) -> None:
+        """Features of what plays some roles."""
+        for role in roles:
             columns, which = part.here(getattr(tokens, role))
-            self._keep(name, role, which, take(features, columns))
+            self._keep(name, role, tokens, which, take(features, columns))
 
     def add_pair(self, name: str, part: _Part, tokens: Tokens, columns: Tensor) -> None:
         """What stands at the aligned tokens, as `_Part.aligned` orders them."""
         (_, target), (_, anchor) = part.here(tokens.target), part.here(tokens.anchor)
-        self._keep(name, "target", target, columns[:, : len(target)])
-        self._keep(name, "anchor", anchor, columns[:, len(target) :])
+        self._keep(name, "target", tokens, target, columns[:, : len(target)])
+        self._keep(name, "anchor", tokens, anchor, columns[:, len(target) :])
 
-    def _keep(self, name: str, role: str, which: Tensor, columns: Tensor) -> None:
-        self._pieces.setdefault(name, {}).setdefault(role, []).append((which, columns))
+    def _keep(self, name: str, role: str, tokens: Tokens, which: Tensor, columns: Tensor) -> None:
+        roles = self._found.setdefault(name, {})
+        if role not in roles:
+            roles[role] = _Columns.none(len(getattr(tokens, role)[0]), columns)
+        roles[role].add(which, columns)
 
     def whole(self) -> dict[str, dict[str, Tensor]]:
-        """All columns in their order, `[d, n]`."""
-        return {name: {role: _ordered(p) for role, p in roles.items()} for name, roles in self._pieces.items()}
+        """All columns in their order, `[d, n]`; they are given away, since they are most of the memory of a solve."""
+        found, self._found = self._found, {}
+        return {name: {role: each.whole() for role, each in roles.items()} for name, roles in found.items()}
 
 
-def _ordered(pieces: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    order = torch.cat([which for which, _ in pieces]).argsort()
-    return torch.cat([columns for _, columns in pieces], dim=1)[:, order.to(pieces[0][1].device)]
+@dataclass(frozen=True)
+class _Columns:
+    """Columns that come in by parts, each written to its place: to sort them later would need twice the room."""
+
+    features: Tensor
+    """`[n, d]`"""
+    seen: Tensor
+    """`[n]`: which are there."""
+
+    @classmethod
+    def none(cls, count: int, like: Tensor) -> _Columns:
+        """Room for so many."""
+        return cls(like.new_empty(count, len(like)), torch.zeros(count, dtype=torch.bool))
+
+    def add(self, which: Tensor, columns: Tensor) -> None:
+        """Some of them, `[d, some]`."""
+        self.features[which.to(self.features.device)] = columns.T
+        self.seen[which] = True
+
+    def whole(self) -> Tensor:
+        """Those that are there, in their order, `[d, n]`."""
+        return (self.features if self.seen.all() else self.features[self.seen.to(self.features.device)]).T

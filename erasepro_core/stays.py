@@ -103,9 +103,13 @@ def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
 
 
 def _sample(Q: Tensor, neutral: Tensor | None, weighted: Tensor | None, weight: float) -> Tensor:
-    """Columns whose outer products sum to the second moment on the free directions, `[d, m + q]`."""
-    parts = [(neutral, 1.0), (weighted, weight)]
-    columns = [c.float() * (w / c.shape[1]) ** 0.5 for c, w in parts if c is not None and c.shape[1]]
-    A = torch.cat(columns, dim=1) if columns else Q[:, :0].float()
-    Q = Q.to(A)
-    return A - Q @ (Q.T @ A)
+    """Columns whose outer products sum to the second moment on the free directions, `[d, m + q]`.
+
+    They are thousands, so they are copied once.
+    """
+    parts = [(c, w) for c, w in ((neutral, 1.0), (weighted, weight)) if c is not None and c.shape[1]]
+    rows = torch.cat([c.T.float() for c, _ in parts]) if parts else Q[:, :0].T.float()
+    for part, (c, w) in zip(rows.split([c.shape[1] for c, _ in parts]), parts, strict=True):
+        part *= (w / c.shape[1]) ** 0.5
+    Q = Q.to(rows)
+    return rows.addmm_(rows @ Q, Q.T, alpha=-1).T

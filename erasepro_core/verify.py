@@ -123,7 +123,7 @@ def _observed(solution: Solution, path: TextPath) -> tuple[Plan, Original]:
 
 
 def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts: Iterable[str]) -> Original:
-    observation = Observation(path, plan, layers)
+    observation = Observation(path, plan, layers, stays=False)
     observation.see(plan.parts(prompts))
     return observation.whole()
 
