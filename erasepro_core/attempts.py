@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .capture import CapturedLayer, Columns, captured, take
-from .encoded import Encoded
+from .encoded import Encoded, by_prompt
 from .families import Encoder, TextInput
 from .methods import Solver
 from .options import Options
@@ -53,6 +53,9 @@ class Attempt:
     updates: dict[str, LowRankUpdate]
     records: list[LayerRecord]
     contexts: list[Context]
+    encoded: Encoded | None = None
+    """What the text encoders with these updates made of the sentences it was solved on; None where nobody ran them so.
+    """
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,14 @@ class Attempts:
                 read = [plan.rows[row] for row in rows], [plan.padding[row] for row in rows]
                 features = self.path_of(table).encode(*read)
         contexts = [work.context(features, group) for group in self.groups]
-        return Attempt(start, table, share, work.updates, list(work.records.values()), contexts)
+        encoded = self._encoded(prompts, features, table) if self.options.schedule.carries else None
+        return Attempt(start, table, share, work.updates, list(work.records.values()), contexts, encoded)
+
+    def _encoded(self, prompts: Sequence[str], features: Features, table: bool) -> Encoded:
+        path = self.path_of(table)
+        each = ({name: part[n] for name, part in features.items()} for n in range(len(prompts)))
+        rows = dict(zip(prompts, path.tokenize(prompts), strict=True))
+        return by_prompt(path, rows, dict(zip(prompts, each, strict=True)))
 
     def known(self, table: bool) -> Encoded:
         """What was encoded before any layer changed, with the tables as they will be or as they are."""
@@ -112,8 +122,10 @@ class Attempts:
         """The solver for layers that read these inputs or share this layer's, prepared when it is first asked for."""
         key = "+".join(names)
         if key not in self.solvers:
-            parts = [self.original.stays.pop(name) for name in names]
-            stays = {role: torch.cat([part[role] for part in parts], dim=1) for role in parts[0]}
+            first, *more = (self.original.stays.pop(name) for name in names)
+            stays = (
+                {role: torch.cat([part[role] for part in (first, *more)], dim=1) for role in first} if more else first
+            )
             self.solvers[key] = self.options.method.solver(stays, like=like, weight=self.options.preserve_strength)
         return self.solvers[key]
 

@@ -96,24 +96,23 @@ def encode_prompts(
         emphasis: see `TextPath.tokenize`.
         padding: how many padding tokens behind each end are read; None for all, by default as many as are measured.
         tick: called after every part; what it raises ends the work.
-        known: what was encoded before in the same model, with as much padding: only the rest is encoded.
+        known: what was encoded before in the same model, with as much padding: rows among it are not encoded again.
     """
     wanted = list(dict.fromkeys(prompts))
-    prompts = wanted if known is None else [prompt for prompt in wanted if prompt not in known.features]
-    rows = path.tokenize(prompts, emphasis)
-    same: dict[tuple[TokenRow, ...], list[str]] = {}
-    for prompt, row in zip(prompts, rows, strict=True):
-        same.setdefault(tuple(row.values()), []).append(prompt)
-    once = [dict(zip(rows[0], each, strict=True)) for each in same]
-    alike = list(same.values())
-    features: dict[str, Mapping[str, Tensor]] = {}
+    rows = dict(zip(wanted, path.tokenize(wanted, emphasis), strict=True))
+    found = {} if known is None else {_row(known.rows[prompt]): each for prompt, each in known.features.items()}
+    once = list({key: each for each in rows.values() if (key := _row(each)) not in found}.values())
     for part in in_parts(once, [padding] * len(once)):
-        found = path.encode([once[row] for row in part], [padding] * len(part))
+        features = path.encode([once[row] for row in part], [padding] * len(part))
         for i, row in enumerate(part):
-            features |= {prompt: {name: each[i] for name, each in found.items()} for prompt in alike[row]}
+            found[_row(once[row])] = {name: each[i] for name, each in features.items()}
         tick()
-    found = by_prompt(path, dict(zip(prompts, rows, strict=True)), features)
-    return found if known is None else found.joined(known).only(wanted)
+    return by_prompt(path, rows, {prompt: found[_row(each)] for prompt, each in rows.items()})
+
+
+def _row(rows: Rows) -> tuple[TokenRow, ...]:
+    """What two prompts share that the model reads as one."""
+    return tuple(rows.values())
 
 
 def by_prompt(path: TextPath, rows: Mapping[str, Rows], features: Mapping[str, Mapping[str, Tensor]]) -> Encoded:

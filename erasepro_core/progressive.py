@@ -127,14 +127,17 @@ def _in_the_tables(
     What the tables move is no reason to go on: layers behind them would only move more.
     """
     sample, swapped = Sample.of(plan), SwappedPath(path, swaps)
-    after = encode_prompts(swapped, [*sample.prompts, *(pair.target_prompt for pair in plan.few_pairs)])
+    asked = [*sample.prompts, *(pair.target_prompt for pair in plan.few_pairs)]
+    after = encode_prompts(swapped, asked, known=before)  # most prompts have no token that changes
     trial = sample.trial(depth, before, after, weights, table=True, share=0.0)
     if trial.leak > ENOUGH:
         return None, after, []
     # A name may be one token in one sentence and several in another, so every sentence counts. Forms do not: a start
     # is chosen without them as well.
     pairs = [*plan.named, *plan.unseen]
-    every = encode_prompts(swapped, [*after.features, *(pair.target_prompt for pair in pairs)], known=after)
+    every = encode_prompts(
+        swapped, [*after.features, *(pair.target_prompt for pair in pairs)], known=before.joined(after)
+    )
     found = leak(pairs, before, every, weights, plan.prefixes).tolist()
     left = [pair for pair, each in zip(pairs, found, strict=True) if each > ENOUGH]
     return (None if left else trial), every, left

@@ -134,11 +134,11 @@ class Trials:
         return self.tried[-1] is self.best
 
     def _measured(self, attempt: Attempt) -> Trial:
-        known, path = self.attempts.known(attempt.table), self.attempts.path
+        known, path = self.attempts.known(attempt.table), self.attempts.path_of(attempt.table)
         after = known.only(self.sample.prompts)
         if attempt.updates:
             with edited({path.module(name): update for name, update in attempt.updates.items()}):
-                after = encode_prompts(self.attempts.path_of(attempt.table), self.sample.prompts)
+                after = encode_prompts(path, self.sample.prompts, known=attempt.encoded)
         after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
         before = self.attempts.original.encoded
         return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table, share=attempt.share)

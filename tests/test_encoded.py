@@ -61,3 +61,15 @@ def test_what_is_known_is_not_encoded_again(known, left):
     assert sorted(path.encoded) == left
     assert list(found.features) == list(found.rows) == ["fox", "cat", "dog"]
     assert [float(found.features[p]["text"]) for p in ("fox", "cat", "dog")] == [102.0, 99.0, 100.0]
+
+
+def test_two_prompts_that_the_model_reads_as_one_are_encoded_once():
+    class Lower(Counted):
+        def tokenize(self, prompts, emphasis=False):
+            return super().tokenize([prompt.lower() for prompt in prompts])
+
+    path: Any = Lower()
+    before = encode_prompts(path, ["cat"])
+    found = encode_prompts(path, ["CAT", "Dog", "dog"], known=before)
+    assert path.encoded == ["cat", "dog"]
+    assert [float(found.features[p]["text"]) for p in ("CAT", "Dog", "dog")] == [99.0, 100.0, 100.0]

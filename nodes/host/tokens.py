@@ -32,6 +32,8 @@ class PromptTokenizer:
         weighed = clip.tokenize("(a:1.3)")
         self._emphasising = {e.name for e in encoders if any(weight != 1 for _, weight in weighed[e.tokens][0])}
         """The encoders that take brackets for emphasis; to the others they are letters, and so is what escapes them."""
+        self._known: dict[tuple[str, bool], Rows] = {}
+        """Prompts so far: most are asked for several times in a solve."""
 
     def rows(self, prompt: str, emphasis: bool) -> Rows:
         """The prompt's rows by encoder.
@@ -39,6 +41,11 @@ class PromptTokenizer:
         Raises:
             PromptError: the prompt does not fit into one chunk.
         """
+        if (prompt, emphasis) not in self._known:
+            self._known[prompt, emphasis] = self._read(prompt, emphasis)
+        return self._known[prompt, emphasis]
+
+    def _read(self, prompt: str, emphasis: bool) -> Rows:
         typed = self._clip.tokenize(prompt)
         words = typed if emphasis or "(" not in prompt else self._clip.tokenize(_without_emphasis(prompt))
         tokens = {e.name: (words if e.name in self._emphasising else typed)[e.tokens] for e in self._encoders}

@@ -1,0 +1,71 @@
+"""What a solve encodes, and what it holds: nothing twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests import pack
+
+REQUEST = "Hokusai | striped -> art", "style", "Turner\nSeurat"
+
+
+@pytest.fixture
+def host(mini):
+    return pack.module("nodes.host"), *mini[:2]
+
+
+def test_no_prompt_is_encoded_twice_in_the_same_model(host, monkeypatch):
+    """What the original model and its changed tables were asked, and what each trial was asked after it was solved."""
+    bridge, model, clip = host
+    core, progressive = pack.module("erasepro_core"), pack.module("erasepro_core.progressive")
+    attempts, encode = pack.module("erasepro_core.attempts").Attempts, bridge.HostPath.encode
+    models: list[Counter[Any]] = [Counter()]
+
+    def counted(path: Any, rows: Sequence[Any], padding: Sequence[int | None]) -> Any:
+        models[-1].update(zip((tuple(row.values()) for row in rows), padding, strict=True))
+        return encode(path, rows, padding)
+
+    def next_model(function: Any) -> Any:
+        return lambda *given, **more: models.append(Counter()) or function(*given, **more)
+
+    monkeypatch.setattr(bridge.HostPath, "encode", counted)
+    monkeypatch.setattr(attempts, "attempt", next_model(attempts.attempt))
+    # Behind the search for neighbours, whose names alone are encoded again if they are chosen: with every layer.
+    monkeypatch.setattr(progressive, "make_plan", next_model(progressive.make_plan))
+    solution = core.solve_request(
+        core.parse_request(*REQUEST), core.Options(templates=20), bridge.HostPath(model, clip)
+    )
+    assert any(trial.table for trial in solution.trials)
+    assert len([encoded for encoded in models if encoded]) > 3
+    assert {count for encoded in models for count in encoded.values()} == {1}
+
+
+def test_a_prompt_is_tokenized_once(host, monkeypatch):
+    bridge, _, clip = host
+    asked: Counter[str] = Counter()
+    tokenize = clip.tokenize
+    path = bridge.HostPath(*host[1:])
+    monkeypatch.setattr(clip, "tokenize", lambda text: asked.update([text]) or tokenize(text))
+    assert path.tokenize(["a cup", "a cup (red)"]) * 2 == [*path.tokenize(["a cup", "a cup (red)"] * 2)]
+    assert path.tokenize(["a (cup:1.3)"], emphasis=True) != path.tokenize(["a (cup:1.3)"])
+    assert asked["a cup"] == asked["a cup (red)"] == 1
+
+
+def test_what_must_not_move_is_held_once_and_not_by_a_check(host):
+    """It is most of the memory: whoever takes it takes it away."""
+    bridge, model, clip = host
+    core, plans, original = (pack.module(f"erasepro_core{name}") for name in ("", ".plan", ".original"))
+    path = bridge.HostPath(model, clip)
+    plan = plans.make_plan(core.parse_request(*REQUEST), core.Options(templates=2), path, ())
+    parts = plan.parts(plan.compared)
+    seen, check = (original.Observation(path, plan, [], stays=kept) for kept in (True, False))
+    for each in (seen, check):
+        each.see(parts)
+    (held,) = seen.whole().stays.values()
+    assert held["exact"].shape[1] > 0
+    assert not seen.whole().stays
+    assert not check.whole().stays
