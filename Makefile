@@ -44,7 +44,7 @@ bench-speed: setup # time and memory at real shapes, on CUDA where torch has it;
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
 
-train-control: setup # train the mini model's ControlNet again, about 10 minutes on one core
+train-control: setup # train the mini model's ControlNet again, about 12 minutes on one core
 	$(run) -m tests.mini.train_control
 
 train-words: setup # train the UNet of tests/words; its README says what is known of how long

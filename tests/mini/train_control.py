@@ -1,6 +1,6 @@
 """Trains the ControlNet of the mini model on outlines of the mini world's drawings. The mini model itself stays.
 
-Writes ``control.safetensors`` and prints how often pictures follow an outline; about 15 minutes on one core.
+Writes ``control.safetensors`` and prints how often pictures follow an outline; about 12 minutes on one core.
 
 Run it from the repository root, after ``make setup``::
 
