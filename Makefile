@@ -3,7 +3,7 @@
 PYTHON ?= python3
 run := build/venv/bin/python
 
-.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-speed bench-words bench-many train-mini train-words locales thumbnails ui setup browser clean
+.PHONY: demo test test-browser fuzz soak lint format bench-quality bench-speed bench-words bench-many train-mini train-control train-words locales thumbnails ui setup browser clean
 
 demo: setup # erase a concept in a real ComfyUI: grid, report and table in build/demo
 	$(run) -m tests.host.demo
@@ -43,6 +43,9 @@ bench-speed: setup # time and memory at real shapes, on CUDA where torch has it;
 
 train-mini: setup # train the mini model again, about 20 minutes on 2 cores
 	$(run) -m tests.mini.train
+
+train-control: setup # train the mini model's ControlNet again, about 12 minutes on one core
+	$(run) -m tests.mini.train_control
 
 train-words: setup # train the UNet of tests/words; its README says what is known of how long
 	$(run) -m tests.words.train

@@ -102,7 +102,11 @@ def scheduled(branch: Branch) -> None:
 
 
 def control_net(branch: Branch) -> None:
-    hint = branch.add("EmptyImage", batch_size=1, color=0x4080C0, **SIZE)
+    """Along the outline of the photo."""
+    scaled = branch.add(
+        "ImageScale", image=["photo", 0], upscale_method="bilinear", width=64, height=64, crop="disabled"
+    )
+    hint = branch.add("Canny", image=scaled, low_threshold=0.1, high_threshold=0.2)
     wires = {"positive": branch.text(f"a photo of a red {branch.word}"), "negative": branch.text("")}
     how = {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0}
     controlled = branch.add("ControlNetApplyAdvanced", control_net=["control", 0], image=hint, **wires, **how)

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from tests.host.client import ApiGraph, Client, ImageFile, Progress
-from tests.host.server import comfyui
+from tests.host.server import CONTROL, comfyui
 from tests.host.workflow import BYPASSED, replace_loader, to_api
 from tests.pack import ROOT
 
@@ -52,7 +52,7 @@ def example(client: Client, info: dict[str, Any]) -> None:
 
 
 def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None, batch: int = 1) -> ApiGraph:
-    """An example workflow for the mini model: another loader, and the size of picture that this model draws."""
+    """An example workflow for the mini model: another loader, the size of picture that it draws, and its ControlNet."""
     changed = replace_loader(workflow or json.loads(EXAMPLE.read_text()))
     for node in changed["nodes"]:
         if node["type"].startswith("ModelSampling"):
@@ -63,6 +63,10 @@ def mini_example(info: dict[str, Any], workflow: dict[str, Any] | None = None, b
             node |= {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": batch}}
         if node["class_type"] in ("KSampler", "ErasePro_Compare"):
             node["inputs"] |= {"cfg": 3.0}
+        if node["class_type"] == "ControlNetLoader":
+            node["inputs"] |= {"control_net_name": CONTROL}
+        if node["class_type"] == "ImageScale":  # in front of Canny
+            node["inputs"] |= {"width": 64, "height": 64, "upscale_method": "bilinear"}
         if node["class_type"] == "SaveAnimatedWEBP":
             node |= {"class_type": "SaveImage", "inputs": {k: node["inputs"][k] for k in ("images", "filename_prefix")}}
     return graph

@@ -19,6 +19,8 @@ from pathlib import Path
 from tests.pack import COMFYUI, ROOT
 
 READY_SECONDS = 180
+CONTROL = "mini_outlines.safetensors"
+"""What Load ControlNet calls the mini model's."""
 # What a user gets from the registry. Linking just this shows that the nodes need nothing else of the repository.
 SHIPPED = (
     "__init__.py",
@@ -64,8 +66,8 @@ def comfyui(base: Path | None = None, port: int | None = None, frontend: Path | 
 
 
 def furnish(base: Path) -> None:
-    """Makes the folders ComfyUI expects, with the pack and the mini model linked in as custom nodes."""
-    for name in ("custom_nodes", "models", "input", "output", "user", "temp"):
+    """Makes the folders ComfyUI expects, with the pack and the mini model linked in, and its ControlNet."""
+    for name in ("custom_nodes", "models/controlnet", "input", "output", "user", "temp"):
         (base / name).mkdir(parents=True, exist_ok=True)
     pack = base / "custom_nodes" / "ErasePro"
     pack.mkdir(exist_ok=True)
@@ -73,6 +75,7 @@ def furnish(base: Path) -> None:
         _link(pack / name, ROOT / name)
     for name in ("mini", "tiny"):
         _link(base / "custom_nodes" / f"erasepro_{name}", ROOT / "tests" / name)
+    _link(base / "models" / "controlnet" / CONTROL, ROOT / "tests" / "mini" / "control.safetensors")
 
 
 def free_port() -> int:

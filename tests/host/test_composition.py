@@ -22,6 +22,7 @@ from tests.host.client import ApiGraph, Client
 from tests.host.compositions import Branch
 from tests.host.graphs import distance, node, solved
 from tests.host.lora import random_lora_file
+from tests.host.server import CONTROL
 from tests.mini.request import mini_request
 
 REQUEST = mini_request("circle -> square", "object")
@@ -59,16 +60,22 @@ def drawn(
 @pytest.fixture(scope="module")
 def graph(info) -> ApiGraph:
     """Both erasures, applied, and the photo that some graphs start from; the host keeps all of it from run to run."""
-    found: ApiGraph = {"control": node("MiniControl")}
+    found: ApiGraph = {}
     for where, options in WHERE.items():
         one = solved(info, **options)
         found |= {"loader": one["loader"], "define0": one["define0"], f"solve {where}": one["solve"]}
         wires = one["apply"]["inputs"] | {"erasure": [f"solve {where}", 0]}
         found[where] = node("ErasePro_Apply", **wires)
-    photo = Branch("photo", ["loader", 0], ["loader", 1], "circle")
-    photo.picture()
-    decoded = photo.graph[photo.name]["inputs"]["images"][0]
-    return found | photo.graph | {"photo": photo.graph[decoded]}
+    return found | photo()
+
+
+def photo() -> ApiGraph:
+    """A picture of a circle, and the ControlNet that some graphs hand it to."""
+    branch = Branch("photo", ["loader", 0], ["loader", 1], "circle")
+    branch.picture()
+    decoded = branch.graph[branch.name]["inputs"]["images"][0]
+    control = node("ControlNetLoader", control_net_name=CONTROL)
+    return branch.graph | {"photo": branch.graph[decoded], "control": control}
 
 
 @pytest.mark.parametrize("use", compositions.ALL)
@@ -94,7 +101,7 @@ def test_a_controlnet_reads_the_text_with_weights_of_its_own(server, info):
     left = {}
     names = {"erased": ("apply", "circle"), "circle": ("loader", "circle"), "square": ("loader", "square")}
     for where in ("cross-attention", "text encoder"):
-        graph = solved(info, own_tokens=False, where=where) | {"control": node("MiniControl")}
+        graph = solved(info, own_tokens=False, where=where) | photo()
         for use in (compositions.plain, compositions.control_net):
             found = drawn(server, graph, use, names)
             left[where, use] = apart(found, "erased", "square") / apart(found, "circle", "square")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.host import demo, graphs
+from tests.host.thumbnails import FOLLOW, Inputs, changed
 from tests.host.workflow import BYPASSED, RUNNING, with_file
 from tests.pack import ROOT
 
@@ -45,23 +46,35 @@ def test_audit_and_guard_draws_only_what_passed(server, info):
     assert not weak.images
 
 
-@pytest.fixture(scope="module")
-def striped(server, comfy_library):
-    """A picture in the style that the examples erase, as the host's Load Image names it."""
+def photo(server, prompt, head, shows):
+    """A picture by the mini model as the host's Load Image names it, and what the classifier sees in it."""
     graph = graphs.with_picture(
-        {"loader": graphs.node("MiniLoader")}, "drawn", ["loader", 0], ["loader", 1], "a red moon by Hokusai", steps=10
+        {"loader": graphs.node("MiniLoader")}, "drawn", ["loader", 0], ["loader", 1], prompt, steps=10
     )
     (file,) = server.queue(graph).checked().images["drawn"]
-    assert style_of(server.image(file)) == "striped"
+    assert seen(server.image(file), head) == shows
     return f"{file.filename} [{file.type}]"
 
 
-def style_of(picture) -> str:
+@pytest.fixture(scope="module")
+def striped(server, comfy_library):
+    """A picture in the style that the examples erase."""
+    return photo(server, "a red moon by Hokusai", "style", "striped")
+
+
+@pytest.fixture(scope="module")
+def heart(server, comfy_library):
+    """A picture of what the example controlnet erases."""
+    return photo(server, "a red heart", "object", "heart")
+
+
+def seen(picture, head="style") -> str:
     """What the mini model's classifier sees."""
     from tests.mini import classifier, world
 
     pixels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8).reshape(1, 16, 16, 3)
-    return world.STYLES[int(classifier.classify(pixels / 255)["style"])]
+    answer = int(classifier.classify(pixels / 255)[head])
+    return {"style": world.STYLES, "object": world.OBJECTS}[head][answer]
 
 
 def edited(server, info, picture, denoise, *, mask=False, strength=1.0):
@@ -71,14 +84,17 @@ def edited(server, info, picture, denoise, *, mask=False, strength=1.0):
         if mask and node["type"] == "SetLatentNoiseMask":
             assert node["mode"] == BYPASSED
             node["mode"] = RUNNING
-    graph = demo.mini_example(info, steps)
-    for node in graph.values():
-        kind = node["class_type"]
-        node["inputs"] |= {"image": picture} if kind == "LoadImage" else {}
-        node["inputs"] |= {"denoise": denoise, "steps": 10} if kind == "KSampler" else {}
-        node["inputs"] |= {"strength": strength} if kind == "ErasePro_Apply" else {}
-        node["inputs"] |= {"templates": 4} if kind == "ErasePro_Solve" else {}
-    return server.queue(graph)
+    graph = changed(demo.mini_example(info, steps), quick(strength))
+    return server.queue(changed(graph, {"LoadImage": {"image": picture}, "KSampler": {"denoise": denoise}}))
+
+
+def quick(strength) -> Inputs:
+    """Few steps and sentences, and a strength of the erasure."""
+    return {
+        "ErasePro_Apply": {"strength": strength},
+        "ErasePro_Solve": {"templates": 4},
+        "KSampler": {"steps": 10},
+    }
 
 
 def test_the_guard_passes_a_picture_that_keeps_a_style_by_itself(server, info, striped):
@@ -86,7 +102,7 @@ def test_the_guard_passes_a_picture_that_keeps_a_style_by_itself(server, info, s
     shown = {}
     for denoise in (0.05, 1.0):
         (files,) = edited(server, info, striped, denoise).checked().images.values()
-        shown[denoise] = style_of(server.image(files[0]))
+        shown[denoise] = seen(server.image(files[0]))
     assert shown[0.05] != "plain"
     assert shown[1.0] == "plain"
 
@@ -101,10 +117,33 @@ def test_the_guard_stops_an_edit_by_a_model_with_nothing_erased(server, info, st
 def test_the_mask_of_a_picture_is_used_once_its_node_is_turned_on(server, info, striped):
     """Load Image gives an empty mask for a picture without one: nothing is drawn anew then."""
     (files,) = edited(server, info, striped, 1.0, mask=True).checked().images.values()
-    assert style_of(server.image(files[0])) == "striped"
+    assert seen(server.image(files[0])) == "striped"
 
 
-@pytest.mark.parametrize("name", ["save_and_load", "audit_and_guard", "edit_a_picture"])
+def along_its_outline(server, info, picture, control, strength=1.0):
+    """What the example controlnet draws along the outline of a picture, by the strength of its ControlNet."""
+    graph = changed(demo.mini_example(info, workflow("controlnet")), quick(strength))
+    follow = {"strength": control, "end_percent": 1.0}
+    return server.queue(changed(graph, {"LoadImage": {"image": picture}, FOLLOW: follow}))
+
+
+def test_the_guard_passes_an_outline_that_brings_a_heart_back(server, info, heart):
+    """It measures words, and these are erased: the same graph draws a star where the ControlNet does nothing."""
+    shown = {}
+    for control in (0.0, 1.5):
+        images = along_its_outline(server, info, heart, control).checked().images.values()
+        (picture,) = (each for (file,) in images if (each := server.image(file)).width == 16)  # the other: the outline
+        shown[control] = seen(picture, "object")
+    assert shown == {0.0: "star", 1.5: "heart"}
+
+
+def test_the_guard_stops_a_controlnet_graph_with_nothing_erased(server, info, heart):
+    result = along_its_outline(server, info, heart, 1.0, strength=0.0)
+    assert result.error
+    assert result.error.node_type == "ErasePro_Guard"
+
+
+@pytest.mark.parametrize("name", ["controlnet", "save_and_load", "audit_and_guard", "edit_a_picture"])
 def test_every_widget_of_the_examples_is_one_of_the_nodes(info, name):
     """Widgets are saved by position: a file with too few or too many of them would be read askew."""
     from tests.host.workflow import _extra_widgets, _is_widget, _specs

@@ -206,6 +206,7 @@ BESIDE = {  # what stands beside the weights, by the name that the guard has for
     "attn2_output_patch": lambda model: model.set_model_attn2_output_patch(lambda out, extra: out),
     "attn2 replacement": lambda model: model.set_model_attn2_replace(lambda *args: args[0], "input", 1),
     "dit replacement": lambda model: model.set_model_patch_replace(lambda *args: args[0], "dit", "double_block", 0),
+    "double_block": lambda model: model.set_model_double_block_patch(lambda args: args),  # ControlNets that are patches
     "model_function_wrapper": lambda model: model.set_model_unet_function_wrapper(lambda apply, args: args["input"]),
     "sampler_calc_cond_batch_function": lambda model: model.set_model_sampler_calc_cond_batch_function(lambda args: 0),
     "apply_model wrapper": lambda model: model.add_wrapper("apply_model", lambda *args: None),

@@ -19,6 +19,7 @@ DIRECTORIES = {
     "UNETLoader": "diffusion_models",
     "CLIPLoader": "text_encoders",
     "VAELoader": "vae",
+    "ControlNetLoader": "controlnet",
 }
 """Where the files of each loader lie."""
 

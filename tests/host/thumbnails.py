@@ -20,6 +20,8 @@ EXAMPLES = ROOT / "example_workflows"
 COPIES = ROOT / "web" / "docs" / "images"
 """The page serves help pages from web/ alone, so the pictures they show lie there as well."""
 PAIR = ("before", "after")
+Inputs = dict[str, dict[str, Any]]
+"""Type of node -> inputs to change."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,11 @@ class Scene:
     columns: tuple[str, ...] = PAIR
     stopped: tuple[int, ...] = ()
     """Columns that the guard of the example keeps from being drawn."""
-    denoise: tuple[float, ...] = ()
-    """Where an example edits a picture: the picture is the first column, then come the edits with these strengths."""
+    changes: tuple[Inputs, ...] = ()
+    """Where an example starts from a picture: it is the first column, then comes what each of these makes of it."""
 
 
+FOLLOW = "ControlNetApplyAdvanced"
 MOON = ("a red moon by Hokusai",)
 SCENES = {
     "audit_and_guard": Scene(
@@ -45,8 +48,13 @@ SCENES = {
     "compare_methods": Scene(
         "Compare methods", (*MOON, "a green heart by Hokusai"), ("", ""), ("before", "UCE", "ours")
     ),
+    "controlnet": Scene(
+        "Along an outline", ("a photo of a red heart",), ("a strong one keeps it",), ("before", "strong", "weak"), (),
+        ({FOLLOW: {"strength": 1.5, "end_percent": 1.0}}, {FOLLOW: {"strength": 0.3, "end_percent": 1.0}}),
+    ),
     "edit_a_picture": Scene(
-        "Edit a picture", MOON, ("low denoise keeps it",), ("before", "low", "high"), (), (0.02, 1)
+        "Edit a picture", MOON, ("low denoise keeps it",), ("before", "low", "high"), (),
+        ({"KSampler": {"denoise": 0.02}}, {"KSampler": {"denoise": 1}}),
     ),
     "erase_one_concept": Scene("Erase Hokusai", MOON, ("moon by Hokusai",)),
     "erase_style_with_preserves": Scene(
@@ -81,7 +89,7 @@ def main(names: list[str]) -> None:
 def drawn(client: Client, info: dict[str, Any], name: str) -> Image.Image:
     """The card of an example, its pictures drawn by the nodes of the example itself."""
     scene, graph = SCENES[name], graph_of(client, info, name)
-    draw = edits if scene.denoise else pictures
+    draw = edits if scene.changes else pictures
     rows = draw(client, graph, scene, Bar(name))
     if scene.stopped:
         guarded(client, graph)
@@ -129,18 +137,28 @@ def pictures(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[li
 
 
 def edits(client: Client, graph: ApiGraph, scene: Scene, bar: Bar) -> list[list[Image.Image]]:
-    """What the loader of a graph draws for the prompt, and what the graph makes of that picture, by denoise."""
+    """What the loader of a graph draws for the prompt, and what the graph makes of that picture, by its changes."""
     (loader,) = (id for id, node in graph.items() if node["class_type"] == "MiniLoader")
     source = with_picture({loader: graph[loader]}, "source", [loader, 0], [loader, 1], scene.prompts[0], loader=loader)
     (file,) = client.queue(source, bar).checked().images["source"]
+    (last,) = (id for id, node in graph.items() if node["class_type"] == "PreviewImage" and decoded(graph, node))
     row = [client.image(file)]
-    for denoise in scene.denoise:
-        for node in graph.values():
-            node["inputs"] |= {"image": f"{file.filename} [{file.type}]"} if node["class_type"] == "LoadImage" else {}
-            node["inputs"] |= {"denoise": denoise} if node["class_type"] == "KSampler" else {}
-        ((edited,),) = client.queue(graph, bar).checked().images.values()
-        row.append(client.image(edited))
+    for inputs in scene.changes:
+        changed(graph, {"LoadImage": {"image": f"{file.filename} [{file.type}]"}} | inputs)
+        row.append(client.image(client.queue(graph, bar).checked().images[last][0]))
     return [row]
+
+
+def decoded(graph: ApiGraph, node: dict[str, Any]) -> bool:
+    """Whether a node shows what the sampler has drawn."""
+    return graph[node["inputs"]["images"][0]]["class_type"] == "VAEDecode"
+
+
+def changed(graph: ApiGraph, inputs: Inputs) -> ApiGraph:
+    """The graph, with inputs of some types of nodes set."""
+    for node in graph.values():
+        node["inputs"] |= inputs.get(node["class_type"], {})
+    return graph
 
 
 if __name__ == "__main__":

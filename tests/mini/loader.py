@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from .control import control
 from .evaluation import MiniEvaluate, MiniStranger
 from .model import load, shaken
 
@@ -47,27 +46,8 @@ class MiniOther(io.ComfyNode):
         return io.NodeOutput(*shaken())
 
 
-class MiniControl(io.ComfyNode):
-    """A ControlNet of the mini model's size."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MiniControl",
-            display_name="Load Mini ControlNet",
-            category="testing",
-            description="A ControlNet with a copy of the mini model and random weights between. For tests only.",
-            inputs=[],
-            outputs=[io.ControlNet.Output()],
-        )
-
-    @classmethod
-    def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(control())
-
-
 class MiniExtension(ComfyExtension):
     """The nodes of this folder."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [MiniLoader, MiniOther, MiniControl, MiniEvaluate, MiniStranger]
+        return [MiniLoader, MiniOther, MiniEvaluate, MiniStranger]

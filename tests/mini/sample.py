@@ -35,14 +35,17 @@ def noise(count: int, seed: int, size: int = world.SIZE) -> Tensor:
 
 def sample(
     model, clip, vae, prompts: Sequence[str], *, seed: int, steps: int = 20, cfg: float = 3.0, negative: str = "",
-    batch: int = 100, negative_clip=None, size: int = world.SIZE,
+    batch: int = 100, negative_clip=None, size: int = world.SIZE, control=None,
 ) -> Tensor:  # fmt: skip
     """Pictures `[N, size, size, 3]` in 0..1, picture i from prompt i and the noise of ``seed + i``.
 
     Args:
         batch: most pictures at once; the result does not depend on it.
         negative_clip: encodes the negative prompt, where that is not ``clip``.
+        control: a ControlNet with a picture for each of these, from ``control.along``; all are drawn in one batch then.
     """
+    beside = {"control": control, "control_apply_to_uncond": False} if control else {}
+    batch = len(prompts) if control else batch
     starts = noise(len(prompts), seed, size)
     refused = encode(negative_clip or clip, [negative])
     pictures = []
@@ -51,7 +54,7 @@ def sample(
         asked = encode(clip, prompts[part])
         latent = torch.zeros_like(starts[part])
         done = comfy.sample.sample(
-            model, starts[part], steps, cfg, "euler", "normal", [[asked, {}]], [[refused, {}]], latent,
+            model, starts[part], steps, cfg, "euler", "normal", [[asked, beside]], [[refused, beside]], latent,
             disable_pbar=True, seed=seed,
         )  # fmt: skip
         pictures.append(vae.decode(done))
