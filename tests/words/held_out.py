@@ -1,6 +1,7 @@
-"""Twelve everyday concepts on which nothing of Find Names was chosen: its figures are measured on them.
+"""Everyday concepts on which nothing of Find Names was chosen: its figures are measured on them.
 
-The lists were written before any score was seen. Every synonym and neighbour is one token of the BERT vocabulary.
+Both lists were written before any score of theirs was seen. Every synonym and neighbour is one token of the BERT
+vocabulary. The first list was used up by decisions 0095 and 0097; the second is for what came after them.
 """
 
 from __future__ import annotations
@@ -22,5 +23,20 @@ HELD_OUT: dict[str, Relatives] = {
     "road": Relatives("roads", ("street", "highway"), "long strip of asphalt on which cars drive", ("bridge", "railway", "river", "tunnel")),
 }  # fmt: skip
 
-ANCHORS = {"doctor": "person", "child": "person"}
+HELD_OUT_LATER: dict[str, Relatives] = {
+    "forest": Relatives("forests", ("woods", "woodland", "jungle"), "wide land full of trees where deer live", ("meadow", "desert", "swamp", "garden")),
+    "thief": Relatives("thieves", ("robber", "bandit", "crook"), "one who steals things at night", ("policeman", "guard", "spy", "merchant")),
+    "prison": Relatives("prisons", ("jail", "penitentiary"), "building with cells where criminals are locked up", ("hospital", "school", "barracks", "court")),
+    "stone": Relatives("stones", ("rock", "boulder"), "hard heavy piece of the ground that one throws into a lake", ("brick", "sand", "wood", "metal")),
+    "king": Relatives("kings", ("monarch", "ruler", "sovereign"), "man with a crown who sits on a throne", ("queen", "prince", "bishop", "duke")),
+    "devil": Relatives("devils", ("demon", "satan"), "evil being with horns and a tail who lives in hell", ("angel", "god", "witch", "dragon")),
+    "storm": Relatives("storms", ("tempest", "hurricane"), "weather that breaks trees and sinks boats", ("rain", "snow", "fog", "sunshine")),
+    "castle": Relatives("castles", ("fortress", "citadel", "stronghold"), "old building with walls and towers where knights lived", ("church", "cottage", "temple", "factory")),
+    "monster": Relatives("monsters", ("beast", "creature"), "huge ugly being that frightens children", ("robot", "giant", "vampire", "hero")),
+    "lawyer": Relatives("lawyers", ("attorney", "solicitor", "barrister"), "one who defends people before a judge", ("judge", "doctor", "teacher", "banker")),
+    "fire": Relatives("fires", ("flame", "blaze", "inferno"), "hot bright thing that burns wood and leaves ashes", ("water", "ice", "smoke", "ash")),
+    "baby": Relatives("babies", ("infant", "newborn"), "very small human who cries and drinks milk", ("mother", "adult", "doll", "grandmother")),
+}  # fmt: skip
+
+ANCHORS = dict.fromkeys(("doctor", "child", "thief", "king", "lawyer", "baby"), "person")
 """What the erasures of the measurement put in the place of a concept; of all others `thing`."""
