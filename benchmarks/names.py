@@ -25,11 +25,11 @@ from erasepro_core.vocabulary import Names, find_names, read_vocabulary  # noqa:
 from tests.mini.erased import Subject  # noqa: E402
 from tests.words import family  # noqa: E402
 from tests.words.erased import Evaluation  # noqa: E402
-from tests.words.held_out import ANCHORS, HELD_OUT, HELD_OUT_LATER  # noqa: E402
+from tests.words.held_out import ANCHORS, HELD_OUT, HELD_OUT_LAST, HELD_OUT_LATER  # noqa: E402
 from tests.words.relatives import RELATIVES, Relatives  # noqa: E402
 from tests.words.tasks import Edit, Task  # noqa: E402
 
-LISTS = {"development": RELATIVES, "held-out": HELD_OUT, "held-out later": HELD_OUT_LATER}
+LISTS = {"development": RELATIVES, "held-out": HELD_OUT, "held-out later": HELD_OUT_LATER, "last": HELD_OUT_LAST}
 Lists = Mapping[str, Relatives]
 
 

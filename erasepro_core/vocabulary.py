@@ -43,8 +43,10 @@ LOOKED_AT = 80
 SHOWN = 12
 """At most so many names of each sort are found."""
 LEANING = {
-    Relation.NAME: 0.35,
+    Relation.NAME: 0.5,
+    Relation.SELDOM: 0.25,
     Relation.BROADER: 0.1,
+    Relation.SIBLING: 0.0,
     Relation.ALIKE: -0.1,
     Relation.OTHER: -0.5,
     Relation.UNKNOWN: 0.0,

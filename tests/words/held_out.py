@@ -1,7 +1,8 @@
 """Everyday concepts on which nothing of Find Names was chosen: its figures are measured on them.
 
-Both lists were written before any score of theirs was seen. Every synonym and neighbour is one token of the BERT
-vocabulary. The first list was used up by decisions 0095 and 0097; the second is for what came after them.
+Each list was written before any score of its words was seen. Every synonym and neighbour is one token of the BERT
+vocabulary. Decision 0095 used the first list up, the first thesaurus of decision 0100 the second; the last one was
+measured once, behind it.
 """
 
 from __future__ import annotations
@@ -38,5 +39,20 @@ HELD_OUT_LATER: dict[str, Relatives] = {
     "baby": Relatives("babies", ("infant", "newborn"), "very small human who cries and drinks milk", ("mother", "adult", "doll", "grandmother")),
 }  # fmt: skip
 
-ANCHORS = dict.fromkeys(("doctor", "child", "thief", "king", "lawyer", "baby"), "person")
+HELD_OUT_LAST: dict[str, Relatives] = {
+    "cemetery": Relatives("cemeteries", ("graveyard",), "field with crosses where the dead are buried", ("church", "garden", "park", "hospital")),
+    "photograph": Relatives("photographs", ("photo", "picture"), "flat sheet that a camera has made", ("painting", "mirror", "letter", "map")),
+    "phone": Relatives("phones", ("telephone", "mobile"), "small thing with which people talk over a distance", ("radio", "camera", "television", "computer")),
+    "hotel": Relatives("hotels", ("inn", "motel"), "building with rooms where guests sleep for a night", ("hospital", "restaurant", "apartment", "bank")),
+    "pub": Relatives("pubs", ("tavern", "bar"), "room where people drink and play darts", ("restaurant", "theater", "library", "kitchen")),
+    "wizard": Relatives("wizards", ("sorcerer", "magician", "mage"), "old man with a wand and a pointed hat who casts spells", ("knight", "monk", "king", "dragon")),
+    "woman": Relatives("women", ("lady", "female"), "grown human who may bear children", ("man", "boy", "girl", "doll")),
+    "shop": Relatives("shops", ("store", "boutique"), "room with a counter where one buys things", ("bank", "office", "school", "factory")),
+    "ocean": Relatives("oceans", ("sea",), "endless salt water with waves and whales", ("lake", "river", "beach", "island")),
+    "bag": Relatives("bags", ("sack", "purse"), "thing of cloth or leather in which one carries what one needs", ("box", "bottle", "wallet", "basket")),
+    "carpet": Relatives("carpets", ("rug",), "soft woven thing that lies on the floor of a room", ("curtain", "blanket", "pillow", "tile")),
+    "soldier": Relatives("soldiers", ("trooper",), "one in uniform who fights in a war", ("policeman", "pilot", "sailor", "knight")),
+}  # fmt: skip
+
+ANCHORS = dict.fromkeys(("doctor", "child", "thief", "king", "lawyer", "baby", "wizard", "woman", "soldier"), "person")
 """What the erasures of the measurement put in the place of a concept; of all others `thing`."""
