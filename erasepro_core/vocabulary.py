@@ -190,8 +190,9 @@ def _leanings(concept: Concept, words: Sequence[str]) -> list[float]:
         return [0.0] * len(words)
     found = []
     for word, relation in zip(words, relations(concept.said_once, words), strict=True):
-        goes_on_there = relation is not Relation.NAME and any(goes_on(word, name) for name in concept.said_once)
-        leaning = LEANING[Relation.OTHER if goes_on_there else relation]
+        means_it = relation in (Relation.NAME, Relation.SELDOM)
+        longer = not means_it and any(goes_on(word, name) for name in concept.said_once)
+        leaning = LEANING[Relation.OTHER if longer else relation]
         found.append(max(leaning, 0.0) if concept.kind.keeps_words_of_anchor_only else leaning)
     return found
 
