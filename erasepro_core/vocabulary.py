@@ -43,10 +43,10 @@ LOOKED_AT = 80
 SHOWN = 12
 """At most so many names of each sort are found."""
 LEANING = {
-    Relation.NAME: 0.5,
+    Relation.NAME: 0.35,
     Relation.SELDOM: 0.25,
     Relation.BROADER: 0.1,
-    Relation.SIBLING: 0.0,
+    Relation.SIBLING: -0.03,
     Relation.ALIKE: -0.1,
     Relation.OTHER: -0.5,
     Relation.UNKNOWN: 0.0,
@@ -160,24 +160,31 @@ def _of_concept(concept: Concept, request: Request, path: TextPath, around: Voca
         around: the words that surroundings are of.
         words: those that are compared, own candidates among them.
     """
-    same, kinds = ([], []) if concept.kind.proper_names else (synonyms(concept.said_once), kinds_of(concept.said_once))
-    words = words.with_names(same, path)
     targets = words.directions_of(concept.said_once, path)
     cosines = targets @ words.directions.T
     nearest = cosines.amax(0).topk(min(LOOKED_AT, len(words.words))).indices.tolist()
-    looked_at = list(dict.fromkeys((*nearest, *words.places((*same, *kinds)))))
+    looked_at = list(dict.fromkeys((*nearest, *words.places(_in_thesaurus(concept)))))
     names = [words.words[place] for place in looked_at]
     candidates, cosines = words.directions[looked_at], cosines[:, looked_at]
     scores = (2 * cosines - around.surroundings(targets)[:, None] - around.surroundings(candidates)).amax(0)
-    scores += torch.tensor(_leanings(concept, names)).to(scores)
+    leaning = scores + torch.tensor(_leanings(concept, names)).to(scores)
     # What is nearer to something that shall stay means that: `vehicle` is a name of `car`, not of `red car`.
     stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
-    means_target = (scores > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
+    means_target = (leaning > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
     others, taken = _others(concept), _taken(concept, request, names)
-    ranked = sorted(zip(names, scores.tolist(), means_target.tolist(), strict=True), key=lambda each: -each[1])
-    ranked = [(name, score, is_name and name not in others) for name, score, is_name in ranked if name not in taken]
-    likely, near = ([(name, score) for name, score, is_name in ranked if is_name == wanted] for wanted in (True, False))
-    return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(near[:SHOWN]))
+    ranked = sorted(
+        zip(names, leaning.tolist(), scores.tolist(), means_target.tolist(), strict=True), key=lambda e: -e[1]
+    )
+    likely = [(name, score) for name, score, _, is_name in ranked if is_name and name not in {*others, *taken}]
+    near = [
+        (name, score) for name, _, score, is_name in ranked if name not in taken and (not is_name or name in others)
+    ]
+    return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(sorted(near, key=lambda each: -each[1])[:SHOWN]))
+
+
+def _in_thesaurus(concept: Concept) -> list[str]:
+    """Words for a concept and for its kinds; a proper name has none."""
+    return [] if concept.kind.proper_names else [*synonyms(concept.said_once), *kinds_of(concept.said_once)]
 
 
 def _leanings(concept: Concept, words: Sequence[str]) -> list[float]:
