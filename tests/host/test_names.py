@@ -80,6 +80,17 @@ def test_a_word_that_begins_with_a_name_means_something_else_and_one_that_ends_w
     assert "bottled" in found(path, vocabulary, "bottle -> thing", own=["bottled"])[1]
 
 
+def test_what_is_a_kind_of_it_is_found_and_what_only_has_to_do_with_it_is_not(path, vocabulary):
+    """`haunted` and `ghost` are nearer to each other in this encoder than `rifle` and `gun`."""
+    own = ["revolver", "rifle", "haunted", "congregation", "cathedral"]
+    assert {"revolver", "rifle"} <= set(found(path, vocabulary, "gun -> thing", own=own)[0])
+    for name, word in (("ghost", "haunted"), ("church", "congregation")):
+        likely, near = found(path, vocabulary, f"{name} -> thing", own=own)
+        assert word not in likely
+        assert word in near
+    assert "cathedral" in found(path, vocabulary, "church -> thing", own=own)[0]
+
+
 def test_only_english_words_are_taken_apart():
     assert goes_on("Bookstore", "book")
     assert not any(goes_on(word, "book") for word in ("book", "Books", "textbook"))

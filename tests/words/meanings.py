@@ -20,17 +20,20 @@ from typing import NamedTuple
 from tests.pack import ROOT
 
 FILE = ROOT / "erasepro_core" / "texts" / "meanings.txt"
-SORTS = dict(enumerate(
-    "act animal made quality body thought said event feeling food group place motive natural person phenomenon plant "
-    "owned process amount relation shape state substance time".split(), start=4,
-))  # fmt: skip
-"""Names of the lexicographer files of nouns, by number; the third has the tops of all others."""
+SORTS = """
+act animal made quality body thought said event feeling food group place motive natural person phenomenon plant owned
+process amount relation shape state substance time
+"""
+"""Names of the lexicographer files of nouns, from the fourth on."""
+FIRST_SORT = 4
 TOPS = 3
+"""The file with the tops of all others."""
 MEANINGS = 5
 """So many meanings of a word are written."""
 WORD = re.compile(r"[a-z][a-z-]+")
 REFUSED = re.compile(
-    r"slur|offensive|obscen|vulgar|disparag|derogat|contemptuous|insult|taboo|dirty word|\bsexual|coitus|genital|promiscuous|(spiteful|untidy) woman|penis|milk-secreting"
+    r"slur|offensive|obscen|vulgar|disparag|derogat|contemptuous|insult|taboo|dirty word|promiscuous"
+    r"|\bsexual|coitus|genital|penis|(spiteful|untidy) woman|milk-secreting"
 )
 """In the explanation of a meaning: its words are left out."""
 
@@ -135,7 +138,7 @@ def main(folder: Path) -> None:
     """Writes the file."""
     writer = Writer(meanings(folder), ranks(folder))
     text = []
-    for sort, name in SORTS.items():
+    for sort, name in enumerate(SORTS.split(), start=FIRST_SORT):
         text += [f"# {name}", *writer.section(sort)]
     text += ["# no noun", *textwrap.wrap(" ".join(sorted(no_nouns(folder))), 120)]
     FILE.write_text("\n".join(text) + "\n")
