@@ -48,7 +48,7 @@ LEANING = {
     Relation.BROADER: 0.1,
     Relation.SIBLING: -0.03,
     Relation.ALIKE: -0.1,
-    Relation.OTHER: -0.5,
+    Relation.OTHER: -0.75,
     Relation.UNKNOWN: 0.0,
 }
 """What is added to the score of a word."""

@@ -54,5 +54,7 @@ HELD_OUT_LAST: dict[str, Relatives] = {
     "soldier": Relatives("soldiers", ("trooper",), "one in uniform who fights in a war", ("policeman", "pilot", "sailor", "knight")),
 }  # fmt: skip
 
-ANCHORS = dict.fromkeys(("doctor", "child", "thief", "king", "lawyer", "baby", "wizard", "woman", "soldier"), "person")
+ANCHORS: dict[str, str] = dict.fromkeys(
+    ("doctor", "child", "thief", "king", "lawyer", "baby", "wizard", "woman", "soldier"), "person"
+)
 """What the erasures of the measurement put in the place of a concept; of all others `thing`."""
