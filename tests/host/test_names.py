@@ -87,7 +87,7 @@ def test_a_kind_of_it_comes_before_what_only_has_to_do_with_it(path, vocabulary,
     for leaning in (names_of_core.LEANING, dict.fromkeys(Relation, 0.0)):
         monkeypatch.setattr(names_of_core, "LEANING", leaning)
         likely, _ = found(path, vocabulary, "beer -> thing", own=words)
-        before.append([word for word in likely if word in words][0])
+        before.append(next(word for word in likely if word in words))
     assert before == words
 
 
