@@ -1,7 +1,7 @@
 """Everyday concepts on which nothing of Find Names was chosen: its figures are measured on them.
 
 Each list was written before any score of its words was seen. Every synonym and neighbour is one token of the BERT
-vocabulary. Decision 0095 used the first list up, the first thesaurus of decision 0100 the second; the last one was
+vocabulary. Decision 0095 used the first list up, the first thesaurus of decision 0102 the second; the last one was
 measured once, behind it.
 """
 
