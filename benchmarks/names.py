@@ -89,11 +89,13 @@ def solved(subject: Subject, concept: str, near: Relatives, likely: tuple[str, .
 
 def drawn(subject: Subject, concept: str, near: Relatives, likely: tuple[str, ...], count: int) -> None:
     """Prints how many pictures that ask for a suggested name show the concept, of the model and of both erasures."""
-    shows = {"object": world.OBJECTS.index(concept)}
-    edit = Edit("object", (concept,), anchor_of(concept), shows, {}, unlisted=likely, neighbours=near.neighbours)
+    place = world.OBJECTS.index(concept)
+    anchor = world.OBJECTS[(place + 1) % len(world.OBJECTS)]  # what an untrained word looks like says nothing
+    edit = Edit("object", (concept,), anchor, {"object": place}, {}, unlisted=likely, neighbours=near.neighbours)
     task = Task(concept, (edit,))
     evaluation = Evaluation(task, subject, pack.PACK, count=count, steps=10, only=("unlisted",))
-    requests = [parse_request(line(concept, *aliases), "object") for aliases in ((), likely)]
+    lines = [f"{' | '.join((concept, *aliases))} -> {anchor}" for aliases in ((), likely)]
+    requests = [parse_request(each, "object") for each in lines]
     erased = [quality.erase(subject, request, quality.METHODS["erasepro"])[0] for request in requests]
     found = [evaluation(each) for each in (subject, *erased)]
     rates = [f"{each['shown']['unlisted']['target_rate']:.0%}" for each in found]
