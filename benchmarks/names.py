@@ -1,8 +1,9 @@
-"""What Find Names suggests for concepts of two lists, and what a solve leaves when its suggestions are taken.
+"""What Find Names suggests for listed concepts, and what a solve leaves when its suggestions are taken.
 
 `python -m benchmarks.names` prints a row a concept: names that are suggested, and those of the list that are not. A `*`
 marks a suggestion that is on no list; whether it is a name is for the reader to judge. `--solve` erases each concept
-alone and with the suggestions. `--encoder smollm2 --words 1500` reads so many words of the causal encoder.
+alone and with the suggestions, `--pictures` draws the suggestions of what is trained. `--encoder smollm2 --words 1500`
+reads so many words of the causal encoder.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from erasepro_core import parse_request  # noqa: E402
 from erasepro_core.path import TextPath  # noqa: E402
 from erasepro_core.vocabulary import Names, find_names, read_vocabulary  # noqa: E402
 from tests.mini.erased import Subject  # noqa: E402
-from tests.words import family  # noqa: E402
+from tests.words import family, world  # noqa: E402
 from tests.words.erased import Evaluation  # noqa: E402
-from tests.words.held_out import ANCHORS, HELD_OUT  # noqa: E402
+from tests.words.held_out import ANCHORS, HELD_OUT, HELD_OUT_LAST, HELD_OUT_LATER  # noqa: E402
 from tests.words.relatives import RELATIVES, Relatives  # noqa: E402
 from tests.words.tasks import Edit, Task  # noqa: E402
 
-LISTS = {"development": RELATIVES, "held-out": HELD_OUT}
+LISTS = {"development": RELATIVES, "held-out": HELD_OUT, "held-out later": HELD_OUT_LATER, "last": HELD_OUT_LAST}
 Lists = Mapping[str, Relatives]
 
 
@@ -86,13 +87,30 @@ def solved(subject: Subject, concept: str, near: Relatives, likely: tuple[str, .
         print("| " + " | ".join([concept, how, *figures]) + " |", flush=True)
 
 
+def drawn(subject: Subject, concept: str, near: Relatives, likely: tuple[str, ...], count: int) -> None:
+    """Prints how many pictures that ask for a suggested name show the concept, of the model and of both erasures."""
+    place = world.OBJECTS.index(concept)
+    anchor = world.OBJECTS[(place + 1) % len(world.OBJECTS)]  # what an untrained word looks like says nothing
+    edit = Edit("object", (concept,), anchor, {"object": place}, {}, unlisted=likely, neighbours=near.neighbours)
+    task = Task(concept, (edit,))
+    evaluation = Evaluation(task, subject, pack.PACK, count=count, steps=10, only=("unlisted",))
+    lines = [f"{' | '.join((concept, *aliases))} -> {anchor}" for aliases in ((), likely)]
+    requests = [parse_request(each, "object") for each in lines]
+    erased = [quality.erase(subject, request, quality.METHODS["erasepro"])[0] for request in requests]
+    found = [evaluation(each) for each in (subject, *erased)]
+    rates = [f"{each['shown']['unlisted']['target_rate']:.0%}" for each in found]
+    right = [f"{each['others_right']:.0%}" for each in (found[0], found[-1])]
+    print("| " + " | ".join([concept, ", ".join(likely), *rates, *right]) + " |", flush=True)
+
+
 def main() -> None:
-    """Both tables."""
+    """The tables that are asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--encoder", default="minilm", choices=list(ENCODERS))
     parser.add_argument("--concepts", default="held-out", choices=list(LISTS))
     parser.add_argument("--words", type=int, default=0, help="read only so many of the commonest words")
     parser.add_argument("--solve", action="store_true", help="erase each concept alone and with the suggestions")
+    parser.add_argument("--pictures", action="store_true", help="draw the suggestions of the concepts that are trained")
     parser.add_argument("--count", type=int, default=12, help="sentences a probe")
     asked = parser.parse_args()
     with torch.inference_mode(), family.known():
@@ -106,6 +124,11 @@ def main() -> None:
             print("| concept | erased | leak | of suggested names | of other names | drift: neighbours | captions |")
             for concept, names in found.items():
                 solved(subject, concept, lists[concept], tuple(name for name, _ in names.likely), asked.count)
+        if asked.pictures:
+            print("| concept | suggested | drawn | erased alone | with suggestions | others right | with suggestions |")
+            for concept, names in found.items():
+                if concept in world.OBJECTS:
+                    drawn(subject, concept, lists[concept], tuple(name for name, _ in names.likely), asked.count)
 
 
 if __name__ == "__main__":

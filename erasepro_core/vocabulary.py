@@ -3,7 +3,7 @@
 The cosine alone cannot tell a synonym from a related word: some words have many near ones, others none. So each word is
 compared with its own surroundings, as cross-domain similarity local scaling does (arXiv 1710.04087): twice the cosine
 of two words, less the mean cosine of each to its ten nearest. Above zero the two are nearer to each other than to
-those, and may mean the same.
+those, and may mean the same. What a thesaurus knows of an English word raises or lowers its score.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .path import TextPath
 from .phrase import key
 from .progress import Phase, Steps, Tick, ignore
 from .spellings import in_languages
+from .thesaurus import Relation, kinds_of, relations, synonyms
 
 FOLLOWED = "a photo of a {}, a word that means"
 """For causal encoders. There the tokens of a name say what may follow it; what it means stands in those behind it."""
@@ -41,6 +42,16 @@ LOOKED_AT = 80
 """How many words with the highest cosine are compared."""
 SHOWN = 12
 """At most so many names of each sort are found."""
+LEANING = {
+    Relation.NAME: 0.35,
+    Relation.SELDOM: 0.25,
+    Relation.BROADER: 0.1,
+    Relation.SIBLING: -0.03,
+    Relation.ALIKE: -0.1,
+    Relation.OTHER: -0.75,
+    Relation.UNKNOWN: 0.0,
+}
+"""What is added to the score of a word."""
 PLURALS = 100
 """How many words are tried with their plural, to find out whether a model knows words."""
 
@@ -60,6 +71,11 @@ class Vocabulary:
     def directions_of(self, names: Sequence[str], path: TextPath) -> Tensor:
         """Where names stand among the words, `[names, d]`."""
         return _directions(_features(names, path), self.means)
+
+    def places(self, names: Iterable[str]) -> list[int]:
+        """The places of those names that are among the words."""
+        known = {word: place for place, word in enumerate(self.words)}
+        return [known[name] for name in names if name in known]
 
     def with_names(self, names: Sequence[str], path: TextPath) -> Vocabulary:
         """The same with further names behind the words."""
@@ -146,30 +162,51 @@ def _of_concept(concept: Concept, request: Request, path: TextPath, around: Voca
     """
     targets = words.directions_of(concept.said_once, path)
     cosines = targets @ words.directions.T
-    looked_at = cosines.amax(0).topk(min(LOOKED_AT, len(words.words))).indices
+    nearest = cosines.amax(0).topk(min(LOOKED_AT, len(words.words))).indices.tolist()
+    looked_at = list(dict.fromkeys((*nearest, *words.places(_in_thesaurus(concept)))))
+    names = [words.words[place] for place in looked_at]
     candidates, cosines = words.directions[looked_at], cosines[:, looked_at]
     scores = (2 * cosines - around.surroundings(targets)[:, None] - around.surroundings(candidates)).amax(0)
+    leaning = scores + torch.tensor(_leanings(concept, names)).to(scores)
     # What is nearer to something that shall stay means that: `vehicle` is a name of `car`, not of `red car`.
     stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
-    means_target = (scores > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
-    names = [words.words[place] for place in looked_at.tolist()]
-    others, taken = _others(concept, names), _taken(concept, request, names)
-    ranked = sorted(zip(names, scores.tolist(), means_target.tolist(), strict=True), key=lambda each: -each[1])
-    ranked = [(name, score, is_name and name not in others) for name, score, is_name in ranked if name not in taken]
-    likely, near = ([(name, score) for name, score, is_name in ranked if is_name == wanted] for wanted in (True, False))
-    return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(near[:SHOWN]))
+    means_target = (leaning > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
+    others, taken = _others(concept), _taken(concept, request, names)
+    ranked = sorted(
+        zip(names, leaning.tolist(), scores.tolist(), means_target.tolist(), strict=True), key=lambda e: -e[1]
+    )
+    likely = [(name, score) for name, score, _, is_name in ranked if is_name and name not in {*others, *taken}]
+    near = [
+        (name, score) for name, _, score, is_name in ranked if name not in taken and (not is_name or name in others)
+    ]
+    return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(sorted(near, key=lambda each: -each[1])[:SHOWN]))
 
 
-def _others(concept: Concept, words: Iterable[str]) -> set[str]:
-    """Names of somebody or something else, however similar a model thinks them.
+def _in_thesaurus(concept: Concept) -> list[str]:
+    """Words for a concept and for its kinds; a proper name has none."""
+    return [] if concept.kind.proper_names else [*synonyms(concept.said_once), *kinds_of(concept.said_once)]
 
-    What a word means stands at its end: a bookstore is a store, a textbook a book, and fishing is no fish.
+
+def _leanings(concept: Concept, words: Sequence[str]) -> list[float]:
+    """What the thesaurus adds to the score of words.
+
+    A word that begins with a name and goes on means what stands at its end, unless it is a kind of that: a bookstore is
+    a store. Of explicit content an adjective means what the noun does: there nothing is taken off.
     """
     if concept.kind.proper_names:
-        return set(concept.kind.names)
-    if concept.kind.keeps_words_of_anchor_only:
-        return set()
-    return {word for word in words if any(goes_on(word, name) for name in concept.said_once)}
+        return [0.0] * len(words)
+    found = []
+    for word, relation in zip(words, relations(concept.said_once, words), strict=True):
+        means_it = relation in (Relation.NAME, Relation.SELDOM)
+        longer = not means_it and any(goes_on(word, name) for name in concept.said_once)
+        leaning = LEANING[Relation.OTHER if longer else relation]
+        found.append(max(leaning, 0.0) if concept.kind.keeps_words_of_anchor_only else leaning)
+    return found
+
+
+def _others(concept: Concept) -> frozenset[str]:
+    """Names of somebody else, however similar a model thinks them."""
+    return frozenset(concept.kind.names if concept.kind.proper_names else ())
 
 
 def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]:

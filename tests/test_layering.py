@@ -26,7 +26,7 @@ ORDER = (
     ("plan",),
     ("options", "measure"),
     ("vocabulary",),
-    ("spellings",),
+    ("spellings", "thesaurus"),
     ("methods", "schedule"),
     ("prompts",),
     ("neighbours",),

@@ -12,6 +12,7 @@ from erasepro_core import Options, parse_request
 from erasepro_core import vocabulary as names_of_core
 from erasepro_core.number import goes_on
 from erasepro_core.progress import Phase, Progress
+from erasepro_core.thesaurus import Relation
 from erasepro_core.vocabulary import WIDEST, Vocabulary, find_names, narrowed, read_vocabulary
 from tests import pack
 from tests.host import graphs
@@ -78,6 +79,16 @@ def test_a_word_that_begins_with_a_name_means_something_else_and_one_that_ends_w
     assert "fishes" in likely
     assert "fishing" in near
     assert "bottled" in found(path, vocabulary, "bottle -> thing", own=["bottled"])[1]
+
+
+def test_a_kind_of_it_comes_before_what_only_has_to_do_with_it(path, vocabulary, monkeypatch):
+    """`brewery` and `beer` are nearer to each other in this encoder than `stout` and `beer`."""
+    words, before = ["stout", "brewery"], []
+    for leaning in (names_of_core.LEANING, dict.fromkeys(Relation, 0.0)):
+        monkeypatch.setattr(names_of_core, "LEANING", leaning)
+        likely, _ = found(path, vocabulary, "beer -> thing", own=words)
+        before.append(next(word for word in likely if word in words))
+    assert before == words
 
 
 def test_only_english_words_are_taken_apart():
