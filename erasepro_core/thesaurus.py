@@ -23,6 +23,7 @@ LATER = 3
 NEAR = 3
 """Steps over what both are a kind of, from one sibling to another at most."""
 RANKS = "2345"
+"""Digits behind a word: which of its meanings this is."""
 INFLECTED = "ed", "ing"
 """Endings of verbs that the thesaurus has in their first form only."""
 
