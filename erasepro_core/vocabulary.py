@@ -114,7 +114,7 @@ class Names:
     likely: tuple[tuple[str, float], ...]
     """May mean the same; the score is above zero."""
     near: tuple[tuple[str, float], ...]
-    """Something else, but similar."""
+    """Something else, but similar; the score is without what the thesaurus adds."""
 
 
 @torch.no_grad()
