@@ -9,10 +9,10 @@ those, and may mean the same. What a thesaurus knows of an English word raises o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -171,15 +171,19 @@ def _of_concept(concept: Concept, request: Request, path: TextPath, around: Voca
     # What is nearer to something that shall stay means that: `vehicle` is a name of `car`, not of `red car`.
     stays = words.directions_of([concept.anchor, *related_phrases(concept), *request.preserves], path)
     means_target = (leaning > 0) & (cosines.amax(0) > (stays @ candidates.T).amax(0))
-    others, taken = _others(concept), _taken(concept, request, names)
-    ranked = sorted(
+    others, taken = _others(concept), _taken(concept, request)
+    found = sorted(
         zip(names, leaning.tolist(), scores.tolist(), means_target.tolist(), strict=True), key=lambda e: -e[1]
     )
-    likely = [(name, score) for name, score, _, is_name in ranked if is_name and name not in {*others, *taken}]
-    near = [
-        (name, score) for name, _, score, is_name in ranked if name not in taken and (not is_name or name in others)
-    ]
-    return Names(concept.names[0], tuple(likely[:SHOWN]), tuple(sorted(near, key=lambda each: -each[1])[:SHOWN]))
+    likely = [(name, score) for name, score, _, is_name in found if is_name and name not in others]
+    near = [(name, score) for name, _, score, is_name in found if not is_name or name in others]
+    near.sort(key=lambda each: -each[1])
+    return Names(concept.names[0], _first(likely, taken), _first(near, taken))
+
+
+def _first(ranked: Iterable[tuple[str, float]], taken: Callable[[str], bool]) -> tuple[tuple[str, float], ...]:
+    """The first few that are not taken; no other is asked about, since a wide concept has thousands of kinds."""
+    return tuple(islice((each for each in ranked if not taken(each[0])), SHOWN))
 
 
 def _in_thesaurus(concept: Concept) -> list[str]:
@@ -209,8 +213,8 @@ def _others(concept: Concept) -> frozenset[str]:
     return frozenset(concept.kind.names if concept.kind.proper_names else ())
 
 
-def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]:
-    """The words that are named already, or are a part of what must stay.
+def _taken(concept: Concept, request: Request) -> Callable[[str], bool]:
+    """Whether a word is named already, or is a part of what must stay.
 
     A word of a proper name may be said alone and mean the whole; a word of another name means something else.
     """
@@ -218,7 +222,7 @@ def _taken(concept: Concept, request: Request, words: Iterable[str]) -> set[str]
     whole = [*request.preserves, *(each.anchor for each in request.concepts)]
     if not concept.kind.proper_names:
         whole += [name for each in request.concepts for name in each.names]
-    return {word for word in words if key(word) in known or any(map(Mentions([word]).within, whole))}
+    return lambda word: key(word) in known or any(map(Mentions([word]).within, whole))
 
 
 def _features(names: Sequence[str], path: TextPath) -> list[Tensor]:

@@ -1,8 +1,8 @@
 """Everyday concepts on which nothing of Find Names was chosen: its figures are measured on them.
 
 Each list was written before any score of its words was seen. Every synonym and neighbour is one token of the BERT
-vocabulary. Decision 0095 used the first list up, the first thesaurus of decision 0102 the second; the last one was
-measured once, behind it.
+vocabulary. Decision 0095 used the first list up, the first thesaurus of decision 0102 the second. The last one was
+measured behind it, and again after each later change (record 0102).
 """
 
 from __future__ import annotations
