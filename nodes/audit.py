@@ -15,25 +15,11 @@ from ..erasepro_core.plain import as_json
 from ..erasepro_core.plots import audit_picture
 from .host import HostPath, encoded_by, picture_or_reason, without_patches
 from .panel import audit_panel
-from .sockets import ALIASES, CATEGORY, Concepts, Erasure, known
+from .sockets import ALIASES, CATEGORY, Concepts, Erasure, known, negative_prompt
 
 
 class AuditErasure(io.ComfyNode):
     """Measures leak in a live model, with its LoRAs and merges; no picture is sampled."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ErasePro_Audit",
-            display_name="Audit Erasure",
-            category=CATEGORY,
-            **known(io.Schema, search_aliases=ALIASES),
-            description="Measures how much of each concept is left in the MODEL and CLIP that reach the sampler, in "
-            "sentences that the erasure was not solved on. No picture is drawn.",
-            inputs=_inputs(),
-            outputs=_outputs(),
-            is_output_node=True,
-        )
 
     @classmethod
     def execute(
@@ -55,6 +41,20 @@ class AuditErasure(io.ComfyNode):
         picture = picture_or_reason(lambda: audit_picture(result))
         figures = as_json(result.as_dict(), indent=1)
         return io.NodeOutput(result.passed, result.leak, result.markdown(), figures, picture, ui=audit_panel(result))
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Audit",
+            display_name="Audit Erasure",
+            category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
+            description="Measures how much of each concept is left in the MODEL and CLIP that reach the sampler, in "
+            "sentences that the erasure was not solved on. No picture is drawn.",
+            inputs=_inputs(),
+            outputs=_outputs(),
+            is_output_node=True,
+        )
 
 
 def _inputs() -> list[io.Input]:
@@ -81,16 +81,11 @@ def _inputs() -> list[io.Input]:
             tooltip="Optional: your own sentences, one a line, measured in addition to the built-in ones. {} stands "
             "for every name; a sentence without {} must contain one of the names.",
         ),
-        io.String.Input(
-            "negative",
-            display_name="negative prompt",
-            multiline=True,
-            default="",
+        negative_prompt(
             optional=True,
             placeholder="optional: the negative prompt of this graph",
             tooltip="Optional: your negative prompt. An erased concept in it has the meaning of its anchor, so "
             "guidance moves the picture away from the anchor.",
-            **known(io.String.Input, advanced=True),
         ),
         Erasure.Input(
             "erasure",

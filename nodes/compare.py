@@ -15,25 +15,11 @@ from ..erasepro_core.audit import THRESHOLD, audit_prompt
 from ..erasepro_core.grid import Band, grid_picture
 from ..erasepro_core.progress import Phase, Steps
 from .host import SAMPLERS, SCHEDULERS, HostPath, Meter, Sampling, conditioning, draw
-from .sockets import ALIASES, CATEGORY, Erasure, known
+from .sockets import ALIASES, CATEGORY, Erasure, known, negative_prompt
 
 
 class CompareErasure(io.ComfyNode):
     """Samples every prompt with every seed in both models; measures what each prompt still means if it can."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ErasePro_Compare",
-            display_name="Compare Erasure",
-            category=CATEGORY,
-            **known(io.Schema, search_aliases=ALIASES),
-            description="Draws every prompt with the same seeds before and after the erasure, as one labelled picture. "
-            "With an erasure, it writes below each prompt how much of each erased name is left in it.",
-            inputs=[*_sources(), *_sampling()],
-            outputs=[io.Image.Output("grid", display_name="grid", tooltip="One picture with all of them.")],
-            is_output_node=True,
-        )
 
     @classmethod
     def execute(
@@ -71,6 +57,20 @@ class CompareErasure(io.ComfyNode):
         parts = zip(lines, before, after, verdicts, strict=True)
         picture = grid_picture([Band(line, b, a, *verdict) for line, b, a, verdict in parts], seeds)
         return io.NodeOutput(picture, ui=ui.PreviewImage(picture, cls=cls))
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Compare",
+            display_name="Compare Erasure",
+            category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
+            description="Draws every prompt with the same seeds before and after the erasure, as one labelled picture. "
+            "With an erasure, it writes below each prompt how much of each erased name is left in it.",
+            inputs=[*_sources(), *_sampling()],
+            outputs=[io.Image.Output("grid", display_name="grid", tooltip="One picture with all of them.")],
+            is_output_node=True,
+        )
 
 
 def _prompts(text: str) -> list[str]:
@@ -118,14 +118,7 @@ def _sources() -> Sequence[io.Input]:
             default="a painting by Van Gogh\na painting by Monet",
             tooltip="One prompt a line. Take some with erased names, and some with names that shall stay.",
         ),
-        io.String.Input(
-            "negative",
-            display_name="negative prompt",
-            multiline=True,
-            default="",
-            tooltip="The negative prompt of all pictures. The CLIP before the erasure encodes it.",
-            **known(io.String.Input, advanced=True),
-        ),
+        negative_prompt(tooltip="The negative prompt of all pictures. The CLIP before the erasure encodes it."),
         io.Int.Input("pictures", default=2, min=1, max=16, tooltip="How many seeds each prompt is drawn with."),
         io.Int.Input(
             "first_seed",

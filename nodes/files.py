@@ -16,6 +16,21 @@ class SaveErasure(io.ComfyNode):
     """Writes an erasure into the output folder, as one safetensors file in LoRA format."""
 
     @classmethod
+    def execute(cls, erasure: Report, filename_prefix: str, precision: str) -> io.NodeOutput:
+        tensors, metadata = pack(erasure, precision)
+        file, has_metadata = save_tensors(tensors, metadata, filename_prefix)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        lines = [file, *(f"As a LoRA: {line}" for line in json.loads(metadata["erasepro.readers"]))]
+        lines.append(f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}")
+        if not has_metadata:
+            lines.append(
+                "ComfyUI runs with --disable-metadata, so the file is only a LoRA. It erases through the LoRA loader "
+                "of ComfyUI. The request, measures and checks are not in it, so Load Erasure and Require Erasure "
+                "cannot use it."
+            )
+        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
+
+    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Save",
@@ -44,41 +59,9 @@ class SaveErasure(io.ComfyNode):
             is_output_node=True,
         )
 
-    @classmethod
-    def execute(cls, erasure: Report, filename_prefix: str, precision: str) -> io.NodeOutput:
-        tensors, metadata = pack(erasure, precision)
-        file, has_metadata = save_tensors(tensors, metadata, filename_prefix)
-        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        lines = [file, *(f"As a LoRA: {line}" for line in json.loads(metadata["erasepro.readers"]))]
-        lines.append(f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}")
-        if not has_metadata:
-            lines.append(
-                "ComfyUI runs with --disable-metadata, so the file is only a LoRA. It erases through the LoRA loader "
-                "of ComfyUI. The request, measures and checks are not in it, so Load Erasure and Require Erasure "
-                "cannot use it."
-            )
-        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
-
 
 class LoadErasure(io.ComfyNode):
     """Reads an erasure from a file, with all measures."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ErasePro_Load",
-            display_name="Load Erasure",
-            category=CATEGORY,
-            **known(io.Schema, search_aliases=ALIASES),
-            description="Reads an erasure from a file in models/erasepro or output/erasepro. Connect it to Apply "
-            "Erasure, Audit Erasure, Require Erasure or Erasure Report.",
-            inputs=[
-                io.Combo.Input(
-                    "file", options=erasure_files(), tooltip="A file that Save Erasure wrote. Other files are refused."
-                )
-            ],
-            outputs=[Erasure.Output("erasure", display_name="erasure")],
-        )
 
     @classmethod
     def validate_inputs(cls, file: str | None = None) -> bool | str:
@@ -96,3 +79,20 @@ class LoadErasure(io.ComfyNode):
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
         return io.NodeOutput(read(erasure_file(file)))
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Load",
+            display_name="Load Erasure",
+            category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
+            description="Reads an erasure from a file in models/erasepro or output/erasepro. Connect it to Apply "
+            "Erasure, Audit Erasure, Require Erasure or Erasure Report.",
+            inputs=[
+                io.Combo.Input(
+                    "file", options=erasure_files(), tooltip="A file that Save Erasure wrote. Other files are refused."
+                )
+            ],
+            outputs=[Erasure.Output("erasure", display_name="erasure")],
+        )

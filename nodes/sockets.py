@@ -18,3 +18,9 @@ ALIASES = ["unlearn", "remove concept", "nudity", "NSFW", "uce", "LECO", "style 
 def known(maker: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
     """Those keywords of a schema or an input that this host has; one that it lacks would keep the whole pack out."""
     return {name: value for name, value in keywords.items() if name in inspect.signature(maker).parameters}
+
+
+def negative_prompt(**more: Any) -> io.Input:
+    """The negative prompt of a graph; a host that can shows it among the advanced inputs."""
+    advanced = known(io.String.Input, advanced=True)
+    return io.String.Input("negative", display_name="negative prompt", multiline=True, default="", **more, **advanced)

@@ -1,6 +1,7 @@
 """The direction of imports: a file imports only from what stands further right."""
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,25 @@ def test_a_reader_can_hold_every_file_and_function_in_mind():
         lengths += [(node.end_lineno or 0) - node.lineno + 1 for node in functions]
     assert max(lengths) <= 60
     assert sorted(lengths)[len(lengths) * 9 // 10] <= 25
+
+
+def repeated(texts: dict[str, str], length: int = 6) -> list[list[str]]:
+    """The places of every run of so many lines that stands more than once; blank lines and white space do not count."""
+    places = defaultdict(list)
+    for name, text in texts.items():
+        lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        for first in range(len(lines) - length + 1):
+            run = tuple(line for _, line in lines[first : first + length])
+            places[run].append(f"{name}:{lines[first][0]}")
+    return [each for each in places.values() if len(each) > 1]
+
+
+def test_nothing_of_six_lines_stands_twice():
+    pages = [file for ending in ("js", "css") for file in (ROOT / "web").rglob(f"*.{ending}")]
+    shipped = [ROOT / "__init__.py", *SHIPPED, *pages]
+    assert repeated({str(file.relative_to(ROOT)): file.read_text() for file in shipped}) == []
+    assert repeated({"one": "a\n\nb\nc\nd\ne\nf", "two": "b\n  a\n  b\n  c\n  d\n  e\n  f"}) == [["one:1", "two:2"]]
+    assert repeated({"one": "a\nb\nc\nd\ne\nf", "two": "a\nb\nc\nd\ne\ng"}) == []
 
 
 def test_names_of_options_stand_where_they_are_given_a_meaning():
