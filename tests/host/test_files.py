@@ -310,11 +310,14 @@ def test_a_workflow_without_a_file_solves_to_the_same_digest_elsewhere(server, e
             assert apart < 1e-3, name
 
 
-def test_other_options_or_other_weights_have_another_digest(mini):
+@pytest.mark.parametrize("own_tokens", [True, False])
+def test_other_options_or_other_weights_have_another_digest(mini, own_tokens):
     from tests.mini.model import shaken
 
-    solve = packs.module("nodes.solve").solve_and_check
-    one, again, fewer = (solve(*mini[:2], REQUEST, Options(templates=n)) for n in (TEMPLATES, TEMPLATES, 3))
-    other = solve(*shaken(0.01)[:2], REQUEST, Options(templates=TEMPLATES, own_tokens=False))
+    def solve(loaded, templates=TEMPLATES):
+        options = Options(templates=templates, own_tokens=own_tokens)
+        return packs.module("nodes.solve").solve_and_check(*loaded[:2], REQUEST, options)
+
+    one, again, fewer, other = solve(mini), solve(mini), solve(mini, 3), solve(shaken(0.01))
     assert one.digest == again.digest
     assert len({one.digest, fewer.digest, other.digest}) == 3

@@ -181,9 +181,11 @@ def test_the_pooled_vector_of_the_target_becomes_the_anchors(case):
     clip = erased(case).clip
     for pair in matched(case.path, REQUEST.pairs(2))[0]:
         prompts = (case.clip, pair.target_prompt), (case.clip, pair.anchor_prompt), (clip, pair.target_prompt)
-        target, anchor, after = (read(original, said_pooled(*prompt)) for prompt in prompts)
-        left = read(edited, said_pooled(clip, pair.target_prompt)) - anchor
-        assert float(left.norm() / (target - anchor).norm()) < BAR
+        pooled = target, anchor, after = [said_pooled(*prompt).float() for prompt in prompts]
+        assert float((after - anchor).norm() / (target - anchor).norm()) < BAR
+        left = read(edited, after)
+        target, anchor, after = (read(original, each) for each in pooled)
+        assert float((left - anchor).norm() / (target - anchor).norm()) < BAR
         assert float((after - anchor).norm() / (target - anchor).norm()) < BAR
 
 
