@@ -23,18 +23,6 @@ class ApplyErasure(io.ComfyNode):
     """Adds the patches to clones; the given MODEL and CLIP are not changed."""
 
     @classmethod
-    def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, strength: float) -> io.NodeOutput:
-        erased = with_erasure(model, clip, erasure.solution.updates, strength)
-        if strength == 0.0:
-            return io.NodeOutput(*erased)
-        distance = difference(erasure.fingerprints, fingerprints(model, clip, erasure.solution.updates))
-        if distance is not None and distance <= SAME_WEIGHTS:
-            return io.NodeOutput(*erased)
-        warning = _other_weights(distance)
-        log.warning(warning)
-        return io.NodeOutput(*erased, ui=ui.PreviewText(warning))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Apply",
@@ -67,6 +55,18 @@ class ApplyErasure(io.ComfyNode):
                 io.Clip.Output("erased_clip", display_name="CLIP"),
             ],
         )
+
+    @classmethod
+    def execute(cls, model: ModelPatcher, clip: CLIP, erasure: Report, strength: float) -> io.NodeOutput:
+        erased = with_erasure(model, clip, erasure.solution.updates, strength)
+        if strength == 0.0:
+            return io.NodeOutput(*erased)
+        distance = difference(erasure.fingerprints, fingerprints(model, clip, erasure.solution.updates))
+        if distance is not None and distance <= SAME_WEIGHTS:
+            return io.NodeOutput(*erased)
+        warning = _other_weights(distance)
+        log.warning(warning)
+        return io.NodeOutput(*erased, ui=ui.PreviewText(warning))
 
 
 def _other_weights(distance: float | None) -> str:

@@ -22,27 +22,6 @@ class AuditErasure(io.ComfyNode):
     """Measures leak in a live model, with its LoRAs and merges; no picture is sampled."""
 
     @classmethod
-    def execute(
-        cls,
-        model: ModelPatcher,
-        clip: CLIP,
-        threshold: float,
-        prompts: str = "",
-        negative: str = "",
-        erasure: Report | None = None,
-        concepts: Request | None = None,
-        negative_conditioning: list | None = None,
-    ) -> io.NodeOutput:
-        path = HostPath(model, clip)
-        result = _measured(path, erasure, concepts, threshold, split_lines(prompts))
-        not_measured = [f"Not measured: {reason}." for reason in path.not_measured()]
-        warnings = _negative_warnings(result, clip, negative, negative_conditioning)
-        result = replace(result, remarks=(*result.remarks, *warnings, *not_measured))
-        picture = picture_or_reason(lambda: audit_picture(result))
-        figures = as_json(result.as_dict(), indent=1)
-        return io.NodeOutput(result.passed, result.leak, result.markdown(), figures, picture, ui=audit_panel(result))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Audit",
@@ -55,6 +34,20 @@ class AuditErasure(io.ComfyNode):
             outputs=_outputs(),
             is_output_node=True,
         )
+
+    @classmethod
+    def execute(
+        cls, model: ModelPatcher, clip: CLIP, threshold: float, prompts: str = "", negative: str = "",
+        erasure: Report | None = None, concepts: Request | None = None, negative_conditioning: list | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
+        path = HostPath(model, clip)
+        result = _measured(path, erasure, concepts, threshold, split_lines(prompts))
+        not_measured = [f"Not measured: {reason}." for reason in path.not_measured()]
+        warnings = _negative_warnings(result, clip, negative, negative_conditioning)
+        result = replace(result, remarks=(*result.remarks, *warnings, *not_measured))
+        picture = picture_or_reason(lambda: audit_picture(result))
+        figures = as_json(result.as_dict(), indent=1)
+        return io.NodeOutput(result.passed, result.leak, result.markdown(), figures, picture, ui=audit_panel(result))
 
 
 def _inputs() -> list[io.Input]:

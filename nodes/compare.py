@@ -22,25 +22,25 @@ class CompareErasure(io.ComfyNode):
     """Samples every prompt with every seed in both models; measures what each prompt still means if it can."""
 
     @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_Compare",
+            display_name="Compare Erasure",
+            category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
+            description="Draws every prompt with the same seeds before and after the erasure, as one labelled picture. "
+            "With an erasure, it writes below each prompt how much of each erased name is left in it.",
+            inputs=[*_sources(), *_sampling()],
+            outputs=[io.Image.Output("grid", display_name="grid", tooltip="One picture with all of them.")],
+            is_output_node=True,
+        )
+
+    @classmethod
     def execute(
-        cls,
-        model: ModelPatcher,
-        clip: CLIP,
-        erased_model: ModelPatcher,
-        erased_clip: CLIP,
-        vae: VAE,
-        latent_image: dict[str, Any],
-        prompts: str,
-        negative: str,
-        pictures: int,
-        first_seed: int,
-        steps: int,
-        cfg: float,
-        sampler_name: str,
-        scheduler: str,
-        denoise: float,
-        erasure: Report | None = None,
-    ) -> io.NodeOutput:
+        cls, model: ModelPatcher, clip: CLIP, erased_model: ModelPatcher, erased_clip: CLIP, vae: VAE,
+        latent_image: dict[str, Any], prompts: str, negative: str, pictures: int, first_seed: int, steps: int,
+        cfg: float, sampler_name: str, scheduler: str, denoise: float, erasure: Report | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
         lines, seeds = _prompts(prompts), range(first_seed, first_seed + pictures)
         how = Sampling(steps, cfg, sampler_name, scheduler, denoise)
         count = Steps(2 * len(lines) * pictures * steps, Meter())
@@ -57,20 +57,6 @@ class CompareErasure(io.ComfyNode):
         parts = zip(lines, before, after, verdicts, strict=True)
         picture = grid_picture([Band(line, b, a, *verdict) for line, b, a, verdict in parts], seeds)
         return io.NodeOutput(picture, ui=ui.PreviewImage(picture, cls=cls))
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ErasePro_Compare",
-            display_name="Compare Erasure",
-            category=CATEGORY,
-            **known(io.Schema, search_aliases=ALIASES),
-            description="Draws every prompt with the same seeds before and after the erasure, as one labelled picture. "
-            "With an erasure, it writes below each prompt how much of each erased name is left in it.",
-            inputs=[*_sources(), *_sampling()],
-            outputs=[io.Image.Output("grid", display_name="grid", tooltip="One picture with all of them.")],
-            is_output_node=True,
-        )
 
 
 def _prompts(text: str) -> list[str]:

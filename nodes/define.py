@@ -12,6 +12,18 @@ class DefineConcepts(io.ComfyNode):
     """Parses the text and returns a checked request."""
 
     @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ErasePro_DefineConcepts",
+            display_name="Define Concepts",
+            category=CATEGORY,
+            **known(io.Schema, search_aliases=ALIASES),
+            description="Defines which concepts to erase, the anchors that replace them, and what to preserve.",
+            inputs=_inputs(),
+            outputs=[Concepts.Output("concepts", display_name="concepts")],
+        )
+
+    @classmethod
     def validate_inputs(cls, text: str | None = None, kind: str | None = None) -> bool | str:
         """Refuses a text with errors before anything is loaded; text that comes by wire is checked when the node runs.
 
@@ -38,18 +50,6 @@ class DefineConcepts(io.ComfyNode):
     ) -> io.NodeOutput:
         request = parse_request(text, kind, preserve, everyday, sentences, only_own)
         return io.NodeOutput(request if more_concepts is None else more_concepts.joined(request))
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ErasePro_DefineConcepts",
-            display_name="Define Concepts",
-            category=CATEGORY,
-            **known(io.Schema, search_aliases=ALIASES),
-            description="Defines which concepts to erase, the anchors that replace them, and what to preserve.",
-            inputs=_inputs(),
-            outputs=[Concepts.Output("concepts", display_name="concepts")],
-        )
 
 
 def _inputs() -> list[io.Input]:

@@ -16,21 +16,6 @@ class SaveErasure(io.ComfyNode):
     """Writes an erasure into the output folder, as one safetensors file in LoRA format."""
 
     @classmethod
-    def execute(cls, erasure: Report, filename_prefix: str, precision: str) -> io.NodeOutput:
-        tensors, metadata = pack(erasure, precision)
-        file, has_metadata = save_tensors(tensors, metadata, filename_prefix)
-        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        lines = [file, *(f"As a LoRA: {line}" for line in json.loads(metadata["erasepro.readers"]))]
-        lines.append(f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}")
-        if not has_metadata:
-            lines.append(
-                "ComfyUI runs with --disable-metadata, so the file is only a LoRA. It erases through the LoRA loader "
-                "of ComfyUI. The request, measures and checks are not in it, so Load Erasure and Require Erasure "
-                "cannot use it."
-            )
-        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Save",
@@ -59,26 +44,24 @@ class SaveErasure(io.ComfyNode):
             is_output_node=True,
         )
 
+    @classmethod
+    def execute(cls, erasure: Report, filename_prefix: str, precision: str) -> io.NodeOutput:
+        tensors, metadata = pack(erasure, precision)
+        file, has_metadata = save_tensors(tensors, metadata, filename_prefix)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        lines = [file, *(f"As a LoRA: {line}" for line in json.loads(metadata["erasepro.readers"]))]
+        lines.append(f"{size / 1e6:.2f} MB, {precision}, digest {metadata['erasepro.digest']}")
+        if not has_metadata:
+            lines.append(
+                "ComfyUI runs with --disable-metadata, so the file is only a LoRA. It erases through the LoRA loader "
+                "of ComfyUI. The request, measures and checks are not in it, so Load Erasure and Require Erasure "
+                "cannot use it."
+            )
+        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
+
 
 class LoadErasure(io.ComfyNode):
     """Reads an erasure from a file, with all measures."""
-
-    @classmethod
-    def validate_inputs(cls, file: str | None = None) -> bool | str:
-        """Refuses the name of a missing file before anything runs; a name that comes by wire is checked later."""
-        if file is None or file in erasure_files():
-            return True
-        return f"there is no erasure {file!r} in models/erasepro or output/erasepro. Choose another, or save one first."
-
-    @classmethod
-    def fingerprint_inputs(cls, file: str) -> str:
-        """Changes with the file, so that a file that was saved again under its old name is read again."""
-        stat = erasure_file(file).stat()
-        return f"{stat.st_mtime_ns} {stat.st_size}"
-
-    @classmethod
-    def execute(cls, file: str) -> io.NodeOutput:
-        return io.NodeOutput(read(erasure_file(file)))
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -96,3 +79,20 @@ class LoadErasure(io.ComfyNode):
             ],
             outputs=[Erasure.Output("erasure", display_name="erasure")],
         )
+
+    @classmethod
+    def validate_inputs(cls, file: str | None = None) -> bool | str:
+        """Refuses the name of a missing file before anything runs; a name that comes by wire is checked later."""
+        if file is None or file in erasure_files():
+            return True
+        return f"there is no erasure {file!r} in models/erasepro or output/erasepro. Choose another, or save one first."
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> str:
+        """Changes with the file, so that a file that was saved again under its old name is read again."""
+        stat = erasure_file(file).stat()
+        return f"{stat.st_mtime_ns} {stat.st_size}"
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        return io.NodeOutput(read(erasure_file(file)))

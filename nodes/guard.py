@@ -26,26 +26,6 @@ class RequireErasure(io.ComfyNode):
     """Measures MODEL and CLIP in front of the sampler; no label or file name counts."""
 
     @classmethod
-    def execute(
-        cls, model: ModelPatcher, clip: CLIP, erasure: Report, threshold: float, allow: str = ""
-    ) -> io.NodeOutput:
-        if not 0 <= threshold <= MAX_THRESHOLD:  # a value that comes by wire is not checked by the host
-            raise ValueError(f"the threshold is {threshold}; it must lie between 0 and {MAX_THRESHOLD}.")
-        path = HostPath(model, clip)
-        beside = path.not_measured()
-        _stop_at(beside, {name.strip() for name in allow.split(",")})
-        result = guard(erasure.solution.request, erasure.checks, path, threshold)
-        if not result.passed:
-            names = "; ".join(result.failures())
-            raise StillThereError(
-                f"not erased from this MODEL and CLIP: {names}. The threshold is {threshold:.2f} (1 unchanged, 0 "
-                "gone). Connect both outputs of Apply Erasure, with strength 1 and an erasure that was solved on this "
-                "model, and check whether LoRAs and merges after it bring the concept back."
-            )
-        result = replace(result, remarks=tuple(f"Not measured, but allowed: {each}." for each in beside))
-        return io.NodeOutput(model, clip, ui=ui.PreviewText(result.short()))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Guard",
@@ -82,6 +62,26 @@ class RequireErasure(io.ComfyNode):
                 io.Clip.Output("same_clip", display_name="CLIP"),
             ],
         )
+
+    @classmethod
+    def execute(
+        cls, model: ModelPatcher, clip: CLIP, erasure: Report, threshold: float, allow: str = ""
+    ) -> io.NodeOutput:
+        if not 0 <= threshold <= MAX_THRESHOLD:  # a value that comes by wire is not checked by the host
+            raise ValueError(f"the threshold is {threshold}; it must lie between 0 and {MAX_THRESHOLD}.")
+        path = HostPath(model, clip)
+        beside = path.not_measured()
+        _stop_at(beside, {name.strip() for name in allow.split(",")})
+        result = guard(erasure.solution.request, erasure.checks, path, threshold)
+        if not result.passed:
+            names = "; ".join(result.failures())
+            raise StillThereError(
+                f"not erased from this MODEL and CLIP: {names}. The threshold is {threshold:.2f} (1 unchanged, 0 "
+                "gone). Connect both outputs of Apply Erasure, with strength 1 and an erasure that was solved on this "
+                "model, and check whether LoRAs and merges after it bring the concept back."
+            )
+        result = replace(result, remarks=tuple(f"Not measured, but allowed: {each}." for each in beside))
+        return io.NodeOutput(model, clip, ui=ui.PreviewText(result.short()))
 
 
 def _stop_at(beside: Sequence[Beside], allowed: set[str]) -> None:

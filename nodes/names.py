@@ -23,22 +23,6 @@ class FindNames(io.ComfyNode):
     """Compares the words that the text encoder knows with each concept; the given MODEL and CLIP are not changed."""
 
     @classmethod
-    def execute(
-        cls,
-        model: ModelPatcher,
-        clip: CLIP,
-        concepts: Request,
-        likely_names: str = MEASURE,
-        candidates: str = "",
-        seconds: int = 60,
-    ) -> io.NodeOutput:
-        own, path, meter = read_names("candidates", candidates), HostPath(model, clip), Meter()
-        vocabulary = vocabulary_of(path, path.whole_words(), seconds, meter)
-        found = find_names(concepts, path, vocabulary, own)
-        request = with_names(concepts, found, add=likely_names == ADD)
-        return io.NodeOutput(request, ui=names_panel(report(found, vocabulary), found))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_FindNames",
@@ -81,6 +65,17 @@ class FindNames(io.ComfyNode):
             outputs=[Concepts.Output("named", display_name="concepts")],
             is_output_node=True,
         )
+
+    @classmethod
+    def execute(
+        cls, model: ModelPatcher, clip: CLIP, concepts: Request, likely_names: str = MEASURE, candidates: str = "",
+        seconds: int = 60,
+    ) -> io.NodeOutput:  # fmt: skip
+        own, path, meter = read_names("candidates", candidates), HostPath(model, clip), Meter()
+        vocabulary = vocabulary_of(path, path.whole_words(), seconds, meter)
+        found = find_names(concepts, path, vocabulary, own)
+        request = with_names(concepts, found, add=likely_names == ADD)
+        return io.NodeOutput(request, ui=names_panel(report(found, vocabulary), found))
 
 
 def with_names(request: Request, found: tuple[Names, ...], *, add: bool) -> Request:

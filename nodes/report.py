@@ -16,12 +16,6 @@ class ErasureReport(io.ComfyNode):
     """Shows the measures that were taken when the erasure was solved; measures nothing again."""
 
     @classmethod
-    def execute(cls, erasure: Report) -> io.NodeOutput:
-        picture = picture_or_reason(lambda: report_picture(erasure))
-        figures = as_json(erasure.as_dict(), indent=1)
-        return io.NodeOutput(picture, erasure.markdown(), figures, ui=report_panel(erasure))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Report",
@@ -38,3 +32,9 @@ class ErasureReport(io.ComfyNode):
             ],
             is_output_node=True,
         )
+
+    @classmethod
+    def execute(cls, erasure: Report) -> io.NodeOutput:
+        picture = picture_or_reason(lambda: report_picture(erasure))
+        figures = as_json(erasure.as_dict(), indent=1)
+        return io.NodeOutput(picture, erasure.markdown(), figures, ui=report_panel(erasure))

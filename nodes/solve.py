@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from comfy_api.latest import io
@@ -21,11 +19,6 @@ class Solve(io.ComfyNode):
     """Computes an erasure of the concepts; the given MODEL and CLIP are not changed."""
 
     @classmethod
-    def execute(cls, model: ModelPatcher, clip: CLIP, concepts: Request, **options: Any) -> io.NodeOutput:
-        report = solve_and_check(model, clip, concepts, Options.named(**options))
-        return io.NodeOutput(report, ui=report_panel(report))
-
-    @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ErasePro_Solve",
@@ -38,6 +31,26 @@ class Solve(io.ComfyNode):
             outputs=[Erasure.Output("erasure", display_name="erasure")],
             is_output_node=True,
         )
+
+    @classmethod
+    def execute(
+        cls, model: ModelPatcher, clip: CLIP, concepts: Request, where: str, schedule: str, preserve: str,
+        preserve_strength: float, templates: int, tolerance: float, method: str, own_tokens: bool = True,
+        forms: bool = True,
+    ) -> io.NodeOutput:  # fmt: skip
+        options = Options.named(
+            where=where,
+            schedule=schedule,
+            preserve=preserve,
+            preserve_strength=preserve_strength,
+            templates=templates,
+            tolerance=tolerance,
+            method=method,
+            own_tokens=own_tokens,
+            forms=forms,
+        )
+        report = solve_and_check(model, clip, concepts, options)
+        return io.NodeOutput(report, ui=report_panel(report))
 
 
 def _inputs() -> list[io.Input]:
