@@ -135,7 +135,7 @@ def own_tokens(
     for index, concept in enumerate(request.concepts):
         said.add(index, ((name, concept.anchor) for name in concept.names), said.pieces)
         if forms and not concept.kind.proper_names:
-            said.add(index, request.forms(concept).values(), said.pieces_of_forms)
+            said.add(index, request.forms(concept).values(), said.pieces_of_forms, concept.anchor)
     words_inside = said.words_inside()
     swaps: dict[str, dict[int, int]] = {}
     for name in encoders:
@@ -165,14 +165,24 @@ class _Said:
         self.whole, self.pieces, self.pieces_of_forms = ({name: Answers() for name in encoders} for _ in range(3))
         self.words: dict[str, list[Word]] = {name: [] for name in encoders}
 
-    def add(self, concept: int, said: Iterable[tuple[str, str]], pieces: Mapping[str, Answers]) -> None:
-        """Names or forms of a concept, each with its anchor; `pieces` takes the tokens that are not all of one."""
+    def add(
+        self, concept: int, said: Iterable[tuple[str, str]], pieces: Mapping[str, Answers], shorter: str = ""
+    ) -> None:
+        """Names or forms of a concept, each with its anchor; `pieces` takes the tokens that are not all of one.
+
+        Args:
+            concept: which.
+            said: the names or forms.
+            pieces: one of this object's own.
+            shorter: the anchor of those whose own has more tokens than they have, of which a part would mean nothing.
+        """
+        less = {context: _words(self._path, context, shorter.split()) for context in CONTEXTS}
         for name, anchor in said:
             for context in CONTEXTS if anchor else ():
                 targets, instead = (_words(self._path, context, each.split()) for each in (name, anchor))
                 for encoder in self._encoders:
                     self.words[encoder] += targets[encoder]
-                    found = _answers(targets[encoder], instead[encoder])
+                    found = _answers(targets[encoder], instead[encoder], less[context][encoder])
                     answers = self.whole[encoder] if len(found) == 1 else pieces[encoder]
                     for token, answer in found:
                         answers.setdefault(token, {}).setdefault(concept, answer)
@@ -224,12 +234,14 @@ def _said_by(word: str, tokens: Sequence[int], swaps: Container[int]) -> str:
     return word if all(changed) else f"a part of {word}" if any(changed) else ""
 
 
-def _answers(target: Sequence[Word], anchor: Sequence[Word]) -> list[tuple[int, int]]:
-    """Tokens of a name, each with the one of the anchor that answers it.
+def _answers(target: Sequence[Word], anchor: Sequence[Word], shorter: Sequence[Word]) -> list[tuple[int, int]]:
+    """Tokens of a name, each with the one of the anchor that answers it, or of a shorter one if it has fewer.
 
     As in `align`: last to last, extra ones to the first.
     """
-    tokens, instead = ([token for _, each in words for token in each] for words in (target, anchor))
+    tokens, instead, less = ([token for _, each in words for token in each] for words in (target, anchor, shorter))
+    if len(instead) > len(tokens) >= len(less) > 0:
+        instead = less
     extra = len(tokens) - len(instead)
     return [(token, instead[max(0, place - extra)]) for place, token in enumerate(tokens)] if instead else []
 

@@ -64,7 +64,7 @@ def test_with_the_erasure_it_is_gone_in_every_kind_of_sentence_but_forms_nobody_
     groups = found.by_group()
     assert set(groups) == {CHECKED, "two objects", "word order", "repeated", "emphasis", OWN, UNLISTED}
     assert max(value for group, value in groups.items() if group != UNLISTED) < 0.2
-    assert groups[UNLISTED] < 0.01  # to this model `circles` and `squares` are one unknown word
+    assert groups[UNLISTED] < 0.01  # `circles` and `discs` are erased with their names
     assert audit_against(REQUEST, before, after, 0.3).leak == pytest.approx(found.leak, abs=0.1)
 
 
@@ -218,7 +218,7 @@ def test_an_unlisted_name_is_found_by_asking_for_it(mini, erased):
     assert audit_node.execute(*erased, 0.3, "", "", concepts=unlisted).args[1] > 0.2
 
 
-def test_the_report_says_what_is_left_of_forms_that_nobody_listed(words, cats, report):
+def test_the_report_says_what_is_left_of_forms_that_nobody_listed(mini, words, cats):
     """In table, JSON and picture; none where every form is listed, or the model knows none of them."""
     node_, solve = packs.module("nodes.report").ErasureReport, packs.module("nodes.solve").solve_and_check
     (left,) = cats.leak_unlisted
@@ -228,7 +228,8 @@ def test_the_report_says_what_is_left_of_forms_that_nobody_listed(words, cats, r
     assert json.loads(shown.args[2])["leak"]["unlisted"] == [left]
     assert shown.args[0].shape == (1, 750, 1100, 3)
     listed = solve(*words[:2], parse_request("cat | cats -> dog", "object"), Options(templates=TEMPLATES))
-    for nothing in (listed, report):
+    unknown = solve(*mini[:2], mini_request("red -> blue", "object"), Options(templates=TEMPLATES))
+    for nothing in (listed, unknown):
         assert nothing.leak_unlisted == (None,)
         shown = node_.execute(nothing)
         assert "in forms of" not in shown.args[1]

@@ -8,7 +8,10 @@ from erasepro_core import Options, parse_request, solve_request
 from erasepro_core.concept import unlisted_forms
 from erasepro_core.plan import make_plan
 from tests import pack
+from tests.mini import classifier, world
 from tests.mini.request import mini_request
+from tests.mini.sample import sample
+from tests.mini.tasks import everyday
 
 FEW = {"templates": 8, "own_tokens": False}
 CATS = parse_request("cat -> dog", "object")
@@ -21,7 +24,7 @@ def solved_on(host, mini, request, **options) -> set[str]:
 
 
 def test_a_plural_goes_with_its_singular(words):
-    """On an encoder that knows English; the mini model knows no plurals."""
+    """On an encoder that knows English."""
     solve, usual = pack.module("nodes.solve").solve_and_check, FEW | {"templates": 14}
     with_forms, without = (
         solve(*words[:2], CATS, Options.named(**usual, forms=forms)).leak_unlisted[0] for forms in (True, False)
@@ -83,3 +86,21 @@ def test_the_table_changes_the_same_forms(host, mini, text, preserve, options, w
     request, path = mini_request(text, "object", preserve), host.HostPath(*mini[:2])
     solution = solve_request(request, Options.named(templates=2, **options), path)
     assert set(solution.own_words) == words
+
+
+@pytest.mark.parametrize(("name", "anchor"), [("circle", "star"), ("square", "triangle")])
+def test_no_picture_shows_a_plural_that_nobody_listed(host, mini, name, anchor):
+    """`triangles` is two tokens and `squares` one: it gets the meaning of `triangle`, and not of a part of a word."""
+
+    def shown(loaded, thing: str) -> float:
+        prompts = [f"a photo of {world.PLURALS[name]}", f"red {world.PLURALS[name]}"] * 8
+        seen = classifier.classify(sample(loaded[0], loaded[1], mini[2], prompts, seed=40, steps=10))["object"]
+        return float((seen == world.OBJECTS.index(thing)).float().mean())
+
+    request = mini_request(f"{name} -> {anchor}", "object", everyday="\n".join(everyday()))
+    path = host.HostPath(*mini[:2])
+    updates, listed = (solve_request(request, Options(forms=forms), path).updates for forms in (True, False))
+    assert shown(mini[:2], name) == 1.0
+    assert shown(host.with_erasure(*mini[:2], listed, 1.0), name) == 1.0
+    assert shown(host.with_erasure(*mini[:2], updates, 1.0), name) == 0.0
+    assert shown(host.with_erasure(*mini[:2], updates, 1.0), anchor) == 1.0

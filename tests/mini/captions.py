@@ -12,7 +12,20 @@ from typing import TypeVar
 
 import torch
 
-from .names import ARTISTS, BACKGROUNDS, COLOURS, NAMED, OBJECTS, PERSONS, SHAPES, STYLE_NOUNS, STYLES, SYNONYMS, Scene
+from .names import (
+    ARTISTS,
+    BACKGROUNDS,
+    COLOURS,
+    NAMED,
+    OBJECTS,
+    PERSONS,
+    PLURALS,
+    SHAPES,
+    STYLE_NOUNS,
+    STYLES,
+    SYNONYMS,
+    Scene,
+)
 
 T = TypeVar("T")
 
@@ -221,6 +234,22 @@ def _with_article(choose: Chooser, noun: str, name: str) -> str:
 
 def _ground(choose: Chooser, scene: Scene, mention: Mention) -> str:
     return choose.of(GROUNDS).format(BACKGROUNDS[scene.background]) if mention.background else ""
+
+
+def several(choose: Chooser) -> tuple[Scene, str]:
+    """A scene of one thing, and a sentence that calls it by its plural: "a photo of red circles by Hokusai"."""
+    while True:
+        scene, mention = draw_lots(choose)
+        name = OBJECTS[scene.object]
+        if scene.second or not mention.object or name in NAMED:
+            continue
+        nouns = " ".join(PLURALS.get(word, word) for word in word_for(choose, name).split())
+        before, after = _style_parts(choose, STYLES[scene.style]) if mention.style else ("", "")
+        colour = word_for(choose, COLOURS[scene.colour]) if mention.colour else ""
+        things = choose.of(BARE_FRAMES).format(join(before, colour, nouns))
+        sentence = _stretch(choose, join(things, after, _ground(choose, scene, mention)))
+        if not is_kept(sentence) and len(sentence.split()) <= LONGEST:
+            return scene, sentence
 
 
 def _stretch(choose: Chooser, sentence: str) -> str:

@@ -92,6 +92,14 @@ def pairs(choose: world.Chooser) -> Ask:
     return f"a {left} {choose.of(('and a', 'next to a'))} {right}", wanted | {"count": 1}
 
 
+def plurals(choose: world.Chooser) -> Ask:
+    """Sentences that call a thing by its plural, or by that of a synonym."""
+    name, colour = choose.of((*world.SHAPES, "robot")), choose.of(world.COLOURS)
+    wanted = {"object": world.OBJECTS.index(name), "colour": world.COLOURS.index(colour), "count": 0}
+    called = [word for word in (name, *world.SYNONYMS.get(name, ())) if word in world.PLURALS]
+    return choose.of(world.BARE_FRAMES).format(f"{colour} {world.PLURALS[choose.of(called)]}"), wanted
+
+
 EVERY = world.SHAPES + world.PERSONS
 SETS: dict[str, Callable[[world.Chooser], Ask]] = {
     "trained": things(world.FRAMES, objects=EVERY),
@@ -106,6 +114,7 @@ SETS: dict[str, Callable[[world.Chooser], Ask]] = {
     "styled things": styled_things,
     "long or repeated": repeated,
     "pairs": pairs,
+    "plurals": plurals,
 }
 
 

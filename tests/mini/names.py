@@ -43,6 +43,19 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 """Other words for the same thing. Names of individuals have none."""
 
+PLURALS = {
+    "circle": "circles", "disc": "discs", "ball": "balls",
+    "square": "squares", "box": "boxes",
+    "triangle": "triangles", "pyramid": "pyramids",
+    "cross": "crosses", "plus": "pluses",
+    "ring": "rings", "hoop": "hoops",
+    "heart": "hearts", "valentine": "valentines",
+    "moon": "moons", "crescent": "crescents",
+    "star": "stars",
+    "robot": "robots", "person": "people",
+}  # fmt: skip
+"""Of names of objects and of their synonyms. A plural draws one of its things, as the name does."""
+
 
 @dataclass(frozen=True)
 class Scene:

@@ -37,11 +37,15 @@ class Vocabulary:
         self.ids = torch.tensor(sorted(known | {bos, eos}))
         self._row = {int(token): row for row, token in enumerate(self.ids)}
         self.bos, self.eos = self._row[bos], self._row[eos]
+        words = ((self._ids(name), self._ids(plural)) for name, plural in world.PLURALS.items())
+        self.plurals = [(self._row[plural[-1]], self._row[name[-1]]) for name, plural in words]
+        """Rows of the last token of each plural and of its name."""
         self._kinds = [self._rows_of(names) for names in (world.COLOURS, world.SHAPES)]
 
     def _rows_of(self, names: tuple[str, ...]) -> Tensor:
         """Rows of the names and their synonyms that are one token each."""
         words = [word for name in names for word in (name, *world.SYNONYMS.get(name, ()))]
+        words += [world.PLURALS[word] for word in words if word in world.PLURALS]
         return torch.tensor([self._row[ids[0]] for word in words if len(ids := self._ids(word)) == 1])
 
     def misleading(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -177,22 +181,38 @@ class Student(nn.Module):
         told = self.sight.loss(context[torch.arange(len(rows)), first_eos].float(), facts)
         return functional.mse_loss(predicted.float(), answer) + SIGHT * told
 
-    def resume(self, checkpoint: Path) -> None:
+    def resume(self, checkpoint: Path) -> bool:
         """Take the weights of a checkpoint.
 
+        If the grammar has words that the checkpoint does not know, their rows of the table learn and nothing else does:
+        what the checkpoint draws without them stays the same, bit by bit.
+
+        Returns:
+            Whether there are such words.
+
         Raises:
-            ValueError: it knows other words than today's grammar.
+            ValueError: it knows words that the grammar no longer has.
         """
         stored = load_file(checkpoint)
-        if stored["token_ids"].tolist() != self.vocabulary.ids.tolist():
-            raise ValueError(f"{checkpoint} knows other words than captions.py writes now. Train from the beginning.")
-        self.text.table.data.copy_(stored.pop(f"clip.{mini.EMBEDDING}"))
+        known = torch.isin(self.vocabulary.ids, stored["token_ids"])
+        if not torch.equal(self.vocabulary.ids[known], stored["token_ids"]):
+            raise ValueError(f"{checkpoint} knows words that captions.py no longer writes. Train from the beginning.")
+        self.text.table.data[known] = stored.pop(f"clip.{mini.EMBEDDING}").float()
         self.unet.load_state_dict(mini.part(stored, "unet."))
         self.host.load_state_dict(mini.part(stored, "clip."), strict=False)
+        if known.all():
+            return False
+        self.unet.requires_grad_(False)
+        self.host.requires_grad_(False)
+        self.text.table.register_hook(lambda gradient: gradient * ~known[:, None])
+        for plural, name in self.vocabulary.plurals:  # a word learns sooner near one of its meaning
+            if not known[plural]:
+                self.text.table.data[plural] += self.text.table.data[name]
+        return True
 
     def packed(self, average: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The checkpoint, from averaged weights named as `named_parameters` names them."""
-        unet = {key.removeprefix("unet."): value for key, value in average.items() if key.startswith("unet.")}
-        text = {key.removeprefix("host."): value for key, value in average.items() if key.startswith("host.")}
+        """The checkpoint, from averaged weights named as `named_parameters` names them; the rest as they stand."""
+        weights = {name: weight.detach() for name, weight in self.named_parameters()} | average
+        text = mini.part(weights, "host.") | {mini.EMBEDDING: weights["text.table"]}
         text["text_projection.weight"] = self.host.text_projection.weight
-        return mini.pack(unet, text | {mini.EMBEDDING: average["text.table"]}, self.vocabulary.ids)
+        return mini.pack(mini.part(weights, "unet."), text, self.vocabulary.ids)

@@ -29,19 +29,26 @@ from . import classifier, figures, world
 from . import model as mini
 from .student import Student, Vocabulary
 
+PLURAL = 0.08
+"""Share of captions in the plural. A checkpoint that learns nothing but new words sees no others."""
 
-def lessons(vocabulary: Vocabulary, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+
+def lessons(
+    vocabulary: Vocabulary, count: int, generator: torch.Generator, plural: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures `[N, 3, 16, 16]` in -1..1, token rows `[N, 77]`, facts `[N, 4]`."""
-    scenes, captions = world.lessons(count, generator)
+    scenes, captions = world.lessons(count, generator, plural=plural)
     pictures = world.render_all(scenes, generator).permute(0, 3, 1, 2) * 2 - 1
     facts = torch.tensor([[s.object, s.colour, s.style, s.background] for s in scenes])
     return pictures, vocabulary.rows(captions), facts
 
 
-def batches(vocabulary: Vocabulary, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(
+    vocabulary: Vocabulary, size: int, generator: torch.Generator, plural: float
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Fresh lessons without end, made a hundred batches at a time."""
     while True:
-        pictures, rows, facts = lessons(vocabulary, 100 * size, generator)
+        pictures, rows, facts = lessons(vocabulary, 100 * size, generator, plural)
         yield from zip(pictures.split(size), rows.split(size), facts.split(size), strict=True)
 
 
@@ -69,20 +76,22 @@ def train(steps: int, *, seed: int, out: Path, start: Path | None = None, batch:
     """Train and write the checkpoint; also every thousand steps, so that a stop loses little.
 
     Args:
-        start: a checkpoint to go on from, gently; None begins with random weights.
+        start: a checkpoint to go on from, gently; None begins with random weights. Of one that lacks words of the
+            grammar, only the rows of these words learn.
     """
     attention = comfy.ldm.modules.attention
     attention.optimized_attention = attention.attention_basic  # the others are many times slower backwards on a CPU
-    student, peak = Student(seed), 2e-3
-    if start:
-        student.resume(start)
+    student, peak, plural, decay = Student(seed), 2e-3, PLURAL, 0.01
+    if start and student.resume(start):
+        plural, decay = 1.0, 0.0  # decay would reach the rows that must stay
+    elif start:
         peak = 6e-4
     student.unet.to(memory_format=torch.channels_last)
     average = Average(student)
     learning = [weight for weight in student.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learning, peak, weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(learning, peak, weight_decay=decay, fused=True)
     generator = torch.Generator().manual_seed(seed + 1)
-    lessons_ahead = batches(student.vocabulary, batch, generator)
+    lessons_ahead = batches(student.vocabulary, batch, generator, plural)
     began, recent = time.time(), 0.0
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = rate(step, steps, peak)

@@ -26,30 +26,50 @@ from .captions import (
     caption,
     draw_lots,
     is_kept,
+    several,
 )
 from .draw import SIZE, render, render_all
-from .names import ARTISTS, BACKGROUNDS, COLOURS, NAMED, OBJECTS, PERSONS, SHAPES, STYLE_NOUNS, STYLES, SYNONYMS, Scene
+from .names import (
+    ARTISTS,
+    BACKGROUNDS,
+    COLOURS,
+    NAMED,
+    OBJECTS,
+    PERSONS,
+    PLURALS,
+    SHAPES,
+    STYLE_NOUNS,
+    STYLES,
+    SYNONYMS,
+    Scene,
+)
 
 __all__ = [
     "ARTISTS", "BACKGROUNDS", "BARE_FRAMES", "COLOURS", "FRAMES", "HELD_OUT_TEMPLATES", "KEPT_FROM_TRAINING", "NAMED",
-    "OBJECTS", "PERSONS", "SHAPES", "SIZE", "STRANGERS", "STYLES", "STYLE_FRAMES", "STYLE_NOUNS", "SYNONYMS",
+    "OBJECTS", "PERSONS", "PLURALS", "SHAPES", "SIZE", "STRANGERS", "STYLES", "STYLE_FRAMES", "STYLE_NOUNS", "SYNONYMS",
     "UNSEEN_BARE_TEMPLATES", "UNSEEN_STYLE_TEMPLATES", "UNSEEN_TEMPLATES", "Chooser", "Mention", "Scene", "caption",
-    "draw_lots", "is_kept", "lessons", "render", "render_all", "words",
+    "draw_lots", "is_kept", "lessons", "render", "render_all", "several", "words",
 ]  # fmt: skip
 
 
-def lessons(count: int, generator: torch.Generator, *, empty: float = 0.1) -> tuple[list[Scene], list[str]]:
-    """Scenes and their captions, a share ``empty`` of them silent."""
+def lessons(
+    count: int, generator: torch.Generator, *, empty: float = 0.1, plural: float = 0.0
+) -> tuple[list[Scene], list[str]]:
+    """Scenes and their captions, a share ``empty`` of them silent and a share ``plural`` in the plural."""
     choose = Chooser(generator)
     scenes, captions = [], []
     for _ in range(count):
-        scene, mention = draw_lots(choose)
+        if plural and choose.chance(plural):
+            scene, sentence = several(choose)
+        else:
+            scene, mention = draw_lots(choose)
+            sentence = "" if choose.chance(empty) else caption(choose, scene, mention)
         scenes.append(scene)
-        captions.append("" if choose.chance(empty) else caption(choose, scene, mention))
+        captions.append(sentence)
     return scenes, captions
 
 
 def words(count: int = 20_000, seed: int = 0) -> list[str]:
     """Every word of the grammar, found by writing many sentences."""
     _, captions = lessons(count, torch.Generator().manual_seed(seed))
-    return sorted({word for sentence in captions for word in sentence.split()} - set(STRANGERS))
+    return sorted({word for sentence in captions for word in sentence.split()} - set(STRANGERS) | set(PLURALS.values()))
