@@ -20,6 +20,8 @@ RTOL = 1e-3
 """Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
 STAYS = ("exact", "weighted", "neutral")
 """How tokens that must not move are held: as they are, by a weight, or by a weight for all everyday prompts."""
+MEASURED = STAYS[1:]
+"""Those that may move a little, so that they only measure how much a change costs."""
 ROOM = 3
 """An encoder so many times as wide as the empty prompt has tokens holds all of it (docs/decisions/0010)."""
 PRESERVE_TEMPLATES = 4

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from .capture import CapturedLayer, Columns, captured, take
 from .encoded import Encoded, by_prompt
-from .methods import STAYS
+from .methods import MEASURED, STAYS
 from .path import Features, TextPath
 from .plan import Plan, Tokens
 from .schedule import ScheduledLayer
+from .stays import rounded
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ class _Gathered:
         """Features of what plays some roles."""
         for role in roles:
             columns, which = part.here(getattr(tokens, role))
-            self._keep(name, role, tokens, which, take(features, columns))
+            found = take(features, columns)
+            self._keep(name, role, tokens, which, rounded(found) if role in MEASURED else found)
 
     def add_pair(self, name: str, part: _Part, tokens: Tokens, columns: Tensor) -> None:
         """What stands at the aligned tokens, as `_Part.aligned` orders them."""

@@ -5,13 +5,54 @@ Letters as in solve.py: columns C must not move, N are those of everyday prompts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 BLOCK = 512
-"""Rows of a moment that are computed at a time."""
+"""Rows of a moment, or of its factor, that are computed at a time."""
+DENSE = 0.6
+"""With more columns than this share of d_in the factor of their moment takes less room than the columns and theirs."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A Cholesky factor in float32. Of its rows only what is left of the diagonal is kept, `BLOCK` rows at a time."""
+
+    rows: tuple[Tensor, ...]
+    """`[block, d]` each, up to the block's own last column."""
+
+    @classmethod
+    def of(cls, matrix: Tensor) -> Factor:
+        """Of a positive definite matrix, by its lower half; in float64 where float32 is not sharp enough for it."""
+        found, failed = torch.linalg.cholesky_ex(matrix)
+        if failed:
+            found = torch.linalg.cholesky(matrix.double()).float()
+        blocks = [found[n : n + BLOCK, : n + BLOCK] for n in range(0, len(found), BLOCK)]
+        whole = torch.cat([block.flatten() for block in blocks]) if blocks else found.flatten()
+        parts = whole.split([block.numel() for block in blocks])  # one piece of memory, which is given back as one
+        return cls(tuple(part.view(block.shape) for part, block in zip(parts, blocks, strict=True)))
+
+    def divided(self, columns: Tensor) -> Tensor:
+        """The inverse of the matrix, applied to columns in their own precision."""
+        found = columns.clone()
+        for row in self.rows:
+            known, new, before, diagonal = self._parts(row, found)
+            new -= before @ known
+            new.copy_(torch.linalg.solve_triangular(diagonal, new, upper=False))
+        for row in reversed(self.rows):
+            known, new, before, diagonal = self._parts(row, found)
+            new.copy_(torch.linalg.solve_triangular(diagonal.T, new, upper=True))
+            known -= before.T @ new
+        return found
+
+    def _parts(self, row: Tensor, found: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The columns' rows above a block and in it, and the block's own left part and diagonal."""
+        last = row.shape[1]
+        first, row = last - len(row), row.to(found)
+        return found[:first], found[first:last], row[:, :first], row[:, first:]
 
 
 @dataclass(frozen=True)
@@ -21,11 +62,13 @@ class Stays:
     basis: Tensor
     """Q, `[d_in, exact]`: orthonormal, the directions that cannot move at all."""
     sample: Tensor | None
-    """A, `[d_in, m]` float32: columns whose outer products sum to the second moment M on the directions that Q leaves
-    free, but for the floor; None where there are d_in of them or more."""
+    """`[d_in, m]`: columns as they came; None where there are many, see `DENSE`."""
+    weights: Tensor
+    """`[m]`: A is the part of the sample that Q leaves free, each column times its weight. The outer products of A sum
+    to the second moment M but for the floor."""
     floor: float
     """What is added to every eigenvalue of M; 1 where nothing was seen, and M is the identity."""
-    cholesky: Tensor
+    factor: Factor
     """Of M; where there is a sample of `A' A` and the floor."""
 
     @classmethod
@@ -55,12 +98,14 @@ class Stays:
             ridge: how much an unseen direction counts against the mean of the seen ones.
         """
         Q = _basis(preserve, rtol, like=wide(like))
-        A = _sample(Q, neutral, weighted, weight)
+        rows, weights = _weighed([(neutral, 1.0), (weighted, weight)], like=Q)
+        A = _free(rows, weights, Q)
         d, m = A.shape
         floor = ridge * float(A.square().sum()) / d if m else 1.0
-        small = moment(A.T if m < d else A)
+        few = m < DENSE * d
+        small = moment(A.T if few else A)
         small.diagonal().add_(floor)
-        return cls(Q, A if m < d else None, floor, torch.linalg.cholesky(small))
+        return cls(Q, rows.T if few else None, weights, floor, Factor.of(small))
 
     def free(self, features: Tensor) -> Tensor:
         """The part of features `[d_in, n]` that may move."""
@@ -69,9 +114,9 @@ class Stays:
     def divided(self, free: Tensor) -> Tensor:
         """M^-1 applied to columns that lie in the free directions, through the smaller of the two sides (Woodbury)."""
         if self.sample is None:
-            return self.free(torch.cholesky_solve(free, self.cholesky))
-        A = self.sample.to(free)
-        return (free - A @ torch.cholesky_solve(A.T @ free, self.cholesky)) / self.floor
+            return self.free(self.factor.divided(free))
+        A = self.sample.to(free) * self.weights.to(free)
+        return self.free(free - A @ self.factor.divided(A.T @ free)) / self.floor
 
 
 def wide(features: Tensor) -> Tensor:
@@ -79,13 +124,19 @@ def wide(features: Tensor) -> Tensor:
     return (features.cpu() if features.device.type == "mps" else features).double()
 
 
-def moment(columns: Tensor) -> Tensor:
-    """Lower half of `columns @ columns'` in float64, added up in float32, `[d, d]`.
+def rounded(features: Tensor) -> Tensor:
+    """The same in float16, where they take half the room: sharp enough for what only measures sizes."""
+    most = torch.finfo(torch.float16).max
+    return features.clamp(-most, most).half()
 
-    What it measures sizes by need not be sharper, and on most devices this is many times faster.
+
+def moment(columns: Tensor) -> Tensor:
+    """Lower half of `columns @ columns'` in float32, `[d, d]`.
+
+    What it measures sizes by need not be sharper, and on most devices this is many times faster than float64.
     """
     short = columns.float()
-    d, found = len(short), columns.new_zeros(len(short), len(short), dtype=torch.float64)
+    d, found = len(short), short.new_zeros(len(short), len(short))
     for first in range(0, d, BLOCK):
         last = min(first + BLOCK, d)
         found[first:last, :last] = short[first:last] @ short[:last].T
@@ -102,14 +153,24 @@ def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
     return left[:, values > rtol * values[0]]
 
 
-def _sample(Q: Tensor, neutral: Tensor | None, weighted: Tensor | None, weight: float) -> Tensor:
-    """Columns whose outer products sum to the second moment on the free directions, `[d, m + q]`.
+def _weighed(parts: Sequence[tuple[Tensor | None, float]], *, like: Tensor) -> tuple[Tensor, Tensor]:
+    """All columns of some parts as rows, `[m, d]`, and the weight of each, `[m]`, such that a part counts by its own.
 
-    They are thousands, so they are copied once.
+    Args:
+        parts: columns, `[d, some]` or None, and how much they count.
+        like: for their length and device.
     """
-    parts = [(c, w) for c, w in ((neutral, 1.0), (weighted, weight)) if c is not None and c.shape[1]]
-    rows = torch.cat([c.T.float() for c, _ in parts]) if parts else Q[:, :0].T.float()
-    for part, (c, w) in zip(rows.split([c.shape[1] for c, _ in parts]), parts, strict=True):
-        part *= (w / c.shape[1]) ** 0.5
-    Q = Q.to(rows)
-    return rows.addmm_(rows @ Q, Q.T, alpha=-1).T
+    some = [(columns, weight) for columns, weight in parts if columns is not None and columns.shape[1]]
+    if not some:
+        return like.new_zeros(0, len(like)), like.new_zeros(0)
+    rows = torch.cat([columns.T.to(like.device) for columns, _ in some])
+    return rows, torch.cat(
+        [rows.new_full((c.shape[1],), (w / c.shape[1]) ** 0.5, dtype=torch.float32) for c, w in some]
+    )
+
+
+def _free(rows: Tensor, weights: Tensor, Q: Tensor) -> Tensor:
+    """A, `[d, m]`, of rows and their weights. They are thousands, so they are copied once."""
+    found = rows.float() * weights[:, None].float()
+    Q = Q.to(found)
+    return found.addmm_(found @ Q, Q.T, alpha=-1).T

@@ -13,7 +13,7 @@ from .checks import make_checks
 from .concept import PromptPair, Request
 from .encoded import Encoded, encode_prompts, matched
 from .failures import why_not_erased
-from .measure import Weights, drift, leak, weight_pairs
+from .measure import Comparisons, before_and_after, ratios, read_weights, targets_and_anchors
 from .original import Observation, Original
 from .path import TextPath
 from .plan import Plan, make_plan
@@ -52,34 +52,31 @@ def verify(
     plan, before = solution.observed or _observed(solution, original)
     solution = replace(solution, observed=None)
     after = _after(solution, edited, plan)
-    weights = weight_pairs(original, edited)
     residuals = _table_residuals(solution, original, edited)
     residuals |= _encoder_residuals(solution, before, after)
-    residuals |= _conditioned_residuals(solution, original, before, after, weights)
-    encoded = before.encoded, after.encoded
-
-    def leaks(pairs: Sequence[PromptPair]) -> tuple[float, ...]:
-        left = leak(pairs, *encoded, weights, plan.prefixes).tolist()
-        return tuple(map(fmean, _by_concept(zip(pairs, left, strict=True), solution.request)))
-
-    drifts = {
-        name: dict(zip(group, drift(list(group), *encoded, weights).tolist(), strict=True))
-        for name, group in plan.groups.items()
+    residuals |= _conditioned_residuals(solution, (original, edited), before, after)
+    encoded, request = (before.encoded, after.encoded), solution.request
+    probes = unlisted_probes(request), found_probes(request)
+    leaks = [targets_and_anchors(pairs, *encoded, plan.prefixes) for pairs in (plan.named, plan.unseen)]
+    leaks += [_probed(each, (original, edited), encoded) for each in probes if each]
+    drifts = [before_and_after(list(group), *encoded) for group in plan.groups.values()]
+    found = [each.tolist() for each in ratios([*leaks, *drifts], read_weights(original, edited))]
+    seen, unseen, *left = found[: len(leaks)]
+    moved = {
+        name: dict(zip(group, each, strict=True))
+        for (name, group), each in zip(plan.groups.items(), found[len(leaks) :], strict=True)
     }
-
-    def left_in(probes: Sequence[Probe]) -> list[tuple[Probe, float]]:
-        return _leaks(probes, (original, edited), encoded, weights)
-
+    unlisted, others = (_telling(each, left.pop(0) if each else []) for each in probes)
     return Report(
         solution=solution,
         residuals=residuals,
-        leak_training=leaks(plan.named),
-        leak_unseen=leaks(plan.unseen),
-        leak_unlisted=_unlisted(left_in(unlisted_probes(solution.request)), solution.request),
-        leak_found=_found(left_in(found_probes(solution.request)), solution.request),
-        drift={name: fmean(moved.values()) for name, moved in drifts.items()},
-        moved={name: _most(plan.groups[name], moved) for name, moved in drifts.items() if name in NAMED},
-        checks=make_checks(solution.request, original, before.encoded),
+        leak_training=_means(plan.named, seen, request),
+        leak_unseen=_means(plan.unseen, unseen, request),
+        leak_unlisted=_unlisted(unlisted, request),
+        leak_found=_found(others, request),
+        drift={name: fmean(each.values()) for name, each in moved.items()},
+        moved={name: _most(plan.groups[name], each) for name, each in moved.items() if name in NAMED},
+        checks=make_checks(request, original, before.encoded),
         fingerprints=fingerprints,
         digest=digest_of(solution, fingerprints),
     )
@@ -160,19 +157,23 @@ def _encoder_residuals(solution: Solution, before: Original, after: _After) -> d
 
 
 def _conditioned_residuals(
-    solution: Solution, path: TextPath, before: Original, after: _After, weights: Weights
+    solution: Solution, models: tuple[TextPath, TextPath], before: Original, after: _After
 ) -> dict[str, Residual]:
+    if not solution.updates.diffusion_model:
+        return {}
     kept, residuals = _kept(solution), {}
-    for name in solution.updates.diffusion_model:
-        inputs = [text_input.name for text_input in path.inputs if name in text_input.layers]
-        original, edited = weights[inputs[0]][name]
-        anchor, target = (
-            torch.cat([getattr(before.inputs[i], part) for i in inputs], dim=1).to(original)
-            for part in ("anchor", "target")
-        )
-        wanted = original @ anchor
-        left = wanted - edited @ torch.cat([after.inputs[i] for i in inputs], dim=1).to(edited)
-        residuals[name] = _residual(left, wanted - original @ target, kept[name])
+    readers = {
+        name: [i.name for i in models[0].inputs if name in i.layers] for name in solution.updates.diffusion_model
+    }
+    for text_input, name, (original, edited) in read_weights(*models):
+        if name in readers and text_input == readers[name][0]:
+            anchor, target = (
+                torch.cat([getattr(before.inputs[i], part) for i in readers[name]], dim=1).to(original)
+                for part in ("anchor", "target")
+            )
+            wanted = original @ anchor
+            left = wanted - edited @ torch.cat([after.inputs[i] for i in readers[name]], dim=1).to(edited)
+            residuals[name] = _residual(left, wanted - original @ target, kept[name])
     return residuals
 
 
@@ -183,6 +184,12 @@ def _residual(left: Tensor, gap: Tensor, kept: Tensor) -> Residual:
         return float(part.norm() / whole.norm().clamp_min(torch.finfo(whole.dtype).tiny))
 
     return Residual(share(left @ kept, gap @ kept), share(left, gap))
+
+
+def _means(pairs: Sequence[PromptPair], leaks: Sequence[float], request: Request) -> tuple[float, ...]:
+    """By concept: the mean over its pairs; two prompts that never differed leave nothing."""
+    found = zip(pairs, (max(left, 0.0) for left in leaks), strict=True)
+    return tuple(map(fmean, _by_concept(found, request)))
 
 
 def _by_concept(leaks: Iterable[tuple[PromptPair, float]], request: Request) -> list[list[float]]:
@@ -207,25 +214,21 @@ def _found(leaks: Sequence[tuple[Probe, float]], request: Request) -> tuple[tupl
     return tuple(tuple((name, fmean(found)) for name, found in names.items()) for names in by_name)
 
 
-def _leaks(
-    probes: Sequence[Probe], models: tuple[TextPath, TextPath], known: tuple[Encoded, Encoded], weights: Weights
-) -> list[tuple[Probe, float]]:
-    """The probes with their leak, those that tell something.
-
-    What a model reads as one before anything is erased says nothing of the erasure.
+def _probed(probes: Sequence[Probe], models: tuple[TextPath, TextPath], known: tuple[Encoded, Encoded]) -> Comparisons:
+    """What the leak in probes compares.
 
     Args:
         probes: what is measured.
         models: the original and the edited one.
         known: prompts that are encoded already in each.
-        weights: of what reads the text.
     """
-    if not probes:
-        return []
     pairs, prefixes = matched(models[0], [probe.pair for probe in probes])
     both = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
     targets = [pair.target_prompt for pair in pairs]
     encoded = encode_prompts(models[0], both, known=known[0]), encode_prompts(models[1], targets, known=known[1])
-    told = leak(pairs, encoded[0], encoded[0], weights, prefixes) > 0
-    left = leak(pairs, *encoded, weights, prefixes)
-    return [(probes[n], float(left[n])) for n in told.nonzero().flatten().tolist()]
+    return targets_and_anchors(pairs, *encoded, prefixes)
+
+
+def _telling(probes: Sequence[Probe], leaks: Sequence[float]) -> list[tuple[Probe, float]]:
+    """The probes with their leak, but for what a model reads as one before anything is erased."""
+    return [(probe, left) for probe, left in zip(probes, leaks, strict=True) if left >= 0]
