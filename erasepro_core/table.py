@@ -173,7 +173,7 @@ class _Said:
         Args:
             concept: which.
             said: the names or forms.
-            pieces: one of this object's own.
+            pieces: `self.pieces`, or `self.pieces_of_forms`.
             shorter: the anchor of those whose own has more tokens than they have, of which a part would mean nothing.
         """
         less = {context: _words(self._path, context, shorter.split()) for context in CONTEXTS}

@@ -12,20 +12,8 @@ from typing import TypeVar
 
 import torch
 
-from .names import (
-    ARTISTS,
-    BACKGROUNDS,
-    COLOURS,
-    NAMED,
-    OBJECTS,
-    PERSONS,
-    PLURALS,
-    SHAPES,
-    STYLE_NOUNS,
-    STYLES,
-    SYNONYMS,
-    Scene,
-)
+from . import names
+from .names import ARTISTS, BACKGROUNDS, COLOURS, NAMED, OBJECTS, PERSONS, SHAPES, STYLE_NOUNS, STYLES, SYNONYMS, Scene
 
 T = TypeVar("T")
 
@@ -243,12 +231,12 @@ def several(choose: Chooser) -> tuple[Scene, str]:
         name = OBJECTS[scene.object]
         if scene.second or not mention.object or name in NAMED:
             continue
-        nouns = " ".join(PLURALS.get(word, word) for word in word_for(choose, name).split())
+        nouns = names.in_plural(word_for(choose, name))
         before, after = _style_parts(choose, STYLES[scene.style]) if mention.style else ("", "")
         colour = word_for(choose, COLOURS[scene.colour]) if mention.colour else ""
         things = choose.of(BARE_FRAMES).format(join(before, colour, nouns))
         sentence = _stretch(choose, join(things, after, _ground(choose, scene, mention)))
-        if not is_kept(sentence) and len(sentence.split()) <= LONGEST:
+        if _is_for_training(sentence):
             return scene, sentence
 
 
@@ -281,7 +269,7 @@ def caption(choose: Chooser, scene: Scene, mention: Mention) -> str:
     """A sentence that says of the scene what ``mention`` asks for, and never one kept from training."""
     while True:
         sentence = _stretch(choose, _sentence(choose, scene, mention))
-        if not is_kept(sentence) and len(sentence.split()) <= LONGEST:
+        if _is_for_training(sentence):
             return sentence
 
 
@@ -291,6 +279,10 @@ def _sentence(choose: Chooser, scene: Scene, mention: Mention) -> str:
     if not (mention.object or mention.colour) and mention.style and choose.chance(0.8):
         return _style_only(choose, scene, mention)
     return _framed(choose, scene, mention)
+
+
+def _is_for_training(sentence: str) -> bool:
+    return not is_kept(sentence) and len(sentence.split()) <= LONGEST
 
 
 def is_kept(sentence: str) -> bool:

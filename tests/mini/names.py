@@ -57,6 +57,11 @@ PLURALS = {
 """Of names of objects and of their synonyms. A plural draws one of its things, as the name does."""
 
 
+def in_plural(words: str) -> str:
+    """The same words, with every name in the plural."""
+    return " ".join(PLURALS.get(word, word) for word in words.split())
+
+
 @dataclass(frozen=True)
 class Scene:
     """What one picture shows, as positions in the tuples above.
