@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from .original import Original
 from .path import Features, TextPath
 from .plan import Plan, unique
 from .progress import Phase, Steps
-from .schedule import ScheduledLayer, layers_from
+from .schedule import ScheduledLayer, layers_from, tolerances
 from .solution import LayerRecord, Side
 from .solve import RightFactor, summed
 from .stays import wide
@@ -96,8 +97,7 @@ class Attempts:
         plan, layers = self.plan, layers_from(self.encoders, start)
         prompts = unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))
         rows, known = [plan.row_of[prompt] for prompt in prompts], self.known(table)
-        tolerance = share * self.options.tolerance
-        work = _Pass(self, plan.places(rows), few, tolerance, {layer.name: layer for layer in layers})
+        work = _Pass(self, plan.places(rows), few, share, {layer.name: layer for layer in layers})
         if not layers and known.has(prompts):
             features = known.together(prompts)
         else:
@@ -138,7 +138,8 @@ class _Pass:
     place: Tensor
     """Where the rows of the plan stand in it; see `Plan.places`."""
     few: bool
-    tolerance: float
+    share: float
+    """See `Trial.share`."""
     layers: Mapping[str, ScheduledLayer]
     updates: dict[str, LowRankUpdate] = field(default_factory=dict)
     records: dict[str, LayerRecord] = field(default_factory=dict)
@@ -157,7 +158,8 @@ class _Pass:
         concept = self._concept(place.encoder)
         if place.reads not in self._factors:
             target = take(features, layer.tokens)
-            self._factors = {place.reads: self.shared.solver([place.reads], target)(target, concept, self.tolerance)}
+            tolerance = self._tolerances[name]
+            self._factors = {place.reads: self.shared.solver([place.reads], target)(target, concept, tolerance)}
         factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
         update = factor.update(required)
         self.updates[name] = update
@@ -176,8 +178,14 @@ class _Pass:
         anchor = torch.cat([pair.anchor[:, chosen] for pair, chosen in before], dim=1)
         gap = torch.cat([pair.gap[:, chosen] for pair, chosen in before], dim=1)
         concept = torch.cat([self._concept(i.source) for i in inputs])
-        factor = self.shared.solver([i.name for i in inputs], target)(target, concept, self.tolerance)
+        # the last layers of all, or the first where no layer of the encoders changes
+        tolerance = self.shared.options.tolerance * (1 if self.layers else self.share)
+        factor = self.shared.solver([i.name for i in inputs], target)(target, concept, tolerance)
         return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
+
+    @cached_property
+    def _tolerances(self) -> dict[str, float]:
+        return tolerances(list(self.layers.values()), self.shared.options.tolerance, self.share)
 
     def _chosen(self, source: str) -> Tensor:
         return self.shared.plan.chosen(source, self.few)

@@ -96,6 +96,27 @@ def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]
     return chosen
 
 
+def tolerances(layers: Sequence[ScheduledLayer], tolerance: float, share: float) -> dict[str, float]:
+    """The tolerance of each layer: a share of it in the first block that changes, all of it in the encoder's last.
+
+    In the first blocks a token says little of what stands around it, so that a change there moves much else; the deeper
+    a block, the better it tells a name from others (docs/decisions/0107).
+
+    Args:
+        layers: those that change.
+        tolerance: see `Options.tolerance`.
+        share: 0 to 1.
+    """
+    blocks: dict[str, list[int]] = {}
+    for layer in layers:
+        blocks.setdefault(layer.encoder, []).append(layer.depth)
+    found = {}
+    for layer in layers:
+        first, last = min(blocks[layer.encoder]), max(blocks[layer.encoder])
+        found[layer.name] = tolerance * share ** (1 - (layer.depth - first) / max(last - first, 1))
+    return found
+
+
 def _qkv(encoder: Encoder, block: int) -> list[ScheduledLayer]:
     qkv = encoder.blocks[block].qkv
     return [ScheduledLayer(name, block, encoder.name, None, qkv[0]) for name in qkv]

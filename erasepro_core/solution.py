@@ -63,7 +63,8 @@ class Trial:
     table: bool = False
     """Whether the tables of token embeddings change before."""
     share: float = 1.0
-    """Which share of the tolerance was used, 0 to 1; with 0 the tables change and nothing else does."""
+    """Which share of the tolerance the first layers have that change; deeper ones have more, up to all of it in the last
+    (`schedule.tolerances`). With 0 the tables change and nothing else does."""
 
     @property
     def score(self) -> float:

@@ -20,7 +20,7 @@ from torch import Tensor
 from .stays import Stays, wide
 from .update import LowRankUpdate, as_float32
 
-NEGLIGIBLE = 0.15
+NEGLIGIBLE = 0.05
 """A direction of which less than this share would be corrected is left alone: it costs size and brings little."""
 
 

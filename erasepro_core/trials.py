@@ -19,16 +19,18 @@ from .plan import Plan
 from .schedule import deepest, layers_from
 from .solution import FORGIVEN_LEAK, Trial
 
-TRIED = 20
+TRIED = 12
 """A start is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 ENOUGH = 0.01
 """A start that leaves and moves less than this is taken, and no other tried."""
 LESS = 0.3
-"""The share of the tolerance that is tried first."""
+"""The share of the tolerance that the first layers have where a start is tried first."""
 DIGITS = 3
 """Scores that agree in so many decimals are equal."""
 PATIENCE = 2
-"""After so many start depths in a row that do no better than the best so far, no deeper one is tried."""
+"""After so many start depths in a row that do no better than the one before, no deeper one is tried."""
+WORSE = 1.5
+"""A start that scores so many times as much on all sentences as on few is taken as it was solved on the few."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ class Trials:
         """Tries starts on few sentences, and solves from the best of them on all.
 
         Whether the tables change is decided at the first start depths; deeper ones are tried that way alone. From a
-        start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than the best
-        so far no more are tried, but for leaving the text encoders alone, which costs next to nothing. All of this with
-        less than the tolerance, which moves less. All of the tolerance is tried at the start depth that does best, and
-        at every one where too much is left.
+        start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than the one
+        before no more are tried, but for leaving the text encoders alone, which costs next to nothing. All of this with
+        less than the tolerance in the first layers, which moves less. All of the tolerance is tried at the start depth
+        that does best, and at every one where too much is left. What is solved on all sentences is measured once more:
+        rarely it moves much more than on few, and those are kept then.
         """
         plan, encoders = self.attempts.plan, self.attempts.encoders
         tables, first = bool(self.attempts.swaps), starts[0]
@@ -101,37 +104,40 @@ class Trials:
                 self._try(start, table=True, share=share, few=few)
         self._try(first, table=False, share=share, few=few)
         table = self.best[0].table
-        self._over(starts[1:], table=table, share=share, few=few)
+        self._over(starts, table=table, share=share, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
         if several and layers is not None:
             self._try(layers.start, table=layers.table, share=1.0, few=few)
             self._over(starts if layers.leak > FORGIVEN_LEAK else [], table=table, share=1.0, few=few)
         trial, best = self.best
-        again = self.attempts.attempt(best.start, table=best.table, share=best.share) if few else best
-        return again, trial, tuple(trial for trial, _ in self.tried)
+        if few:
+            whole = self.attempts.attempt(best.start, table=best.table, share=best.share)
+            best = whole if self._measured(whole).score <= WORSE * max(trial.score, ENOUGH) else best
+        return best, trial, tuple(trial for trial, _ in self.tried)
 
     def _over(self, starts: Sequence[int], *, table: bool, share: float, few: bool) -> None:
         """Tries start depths in their order, until deeper ones do worse and worse."""
-        worse = 0
+        worse, before = 0, float("inf")
         for start in starts:
             if worse < PATIENCE or not layers_from(self.attempts.encoders, start):
-                worse = 0 if self._try(start, table=table, share=share, few=few) else worse + 1
+                score = self._try(start, table=table, share=share, few=few)
+                worse, before = 0 if score < before else worse + 1, score
 
     @property
     def best(self) -> tuple[Trial, Attempt]:
         """The best so far; of those that do equally well the first, which changes least."""
         return min(self.tried, key=lambda each: round(each[0].score, DIGITS))
 
-    def _try(self, start: int, *, table: bool, share: float, few: bool) -> bool:
-        """Tries a start, unless it was tried or nothing is left to gain; returns whether it is the best so far."""
+    def _try(self, start: int, *, table: bool, share: float, few: bool) -> float:
+        """Tries a start, unless it was tried or nothing is left to gain; returns its score, endless if it is unknown."""
         known = {(trial.start, trial.table, trial.share): trial for trial, _ in self.tried}
-        if (start, table, share) in known:
-            return known[start, table, share] is self.best[0]
-        if known and self.best[0].score <= ENOUGH:
-            return False
-        attempt = self.attempts.attempt(start, table=table, share=share, few=few)
-        self.tried.append((self._measured(attempt), attempt))
-        return self.tried[-1] is self.best
+        if (start, table, share) not in known:
+            if known and self.best[0].score <= ENOUGH:
+                return float("inf")
+            attempt = self.attempts.attempt(start, table=table, share=share, few=few)
+            known[start, table, share] = self._measured(attempt)
+            self.tried.append((known[start, table, share], attempt))
+        return round(known[start, table, share].score, DIGITS)
 
     def _measured(self, attempt: Attempt) -> Trial:
         known, path = self.attempts.known(attempt.table), self.attempts.path_of(attempt.table)
