@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -159,7 +159,8 @@ class _Pass:
         if place.reads not in self._factors:
             target = take(features, layer.tokens)
             tolerance = self._tolerances[name]
-            self._factors = {place.reads: self.shared.solver([place.reads], target)(target, concept, tolerance)}
+            factor = self.shared.solver([place.reads], target)(target, concept, tolerance)
+            self._factors = {place.reads: _over_all(factor, chosen)}
         factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
         update = factor.update(required)
         self.updates[name] = update
@@ -181,6 +182,7 @@ class _Pass:
         # the last layers of all, or the first where no layer of the encoders changes
         tolerance = self.shared.options.tolerance * (1 if self.layers else self.share)
         factor = self.shared.solver([i.name for i in inputs], target)(target, concept, tolerance)
+        factor = _over_all(factor, torch.cat([chosen for _, chosen in before]))
         return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
 
     @cached_property
@@ -192,6 +194,13 @@ class _Pass:
 
     def _concept(self, source: str) -> Tensor:
         return self.shared.plan.concept(source)[self._chosen(source)]
+
+
+def _over_all(factor: RightFactor, chosen: Tensor) -> RightFactor:
+    """The same with its kept mixes over all target columns of a plan, `[all]`, of which some were solved on."""
+    kept = factor.kept.new_zeros(len(chosen), factor.kept.shape[1])
+    kept[chosen.to(kept.device)] = factor.kept
+    return replace(factor, kept=kept)
 
 
 def recorded(

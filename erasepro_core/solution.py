@@ -63,7 +63,7 @@ class Trial:
     table: bool = False
     """Whether the tables of token embeddings change before."""
     share: float = 1.0
-    """Which share of the tolerance the first layers have that change; deeper ones have more, up to all of it in the last
+    """Which share of the tolerance the first layers have that change; deeper ones have more, the last one all of it
     (`schedule.tolerances`). With 0 the tables change and nothing else does."""
 
     @property

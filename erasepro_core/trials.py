@@ -29,8 +29,8 @@ DIGITS = 3
 """Scores that agree in so many decimals are equal."""
 PATIENCE = 2
 """After so many start depths in a row that do no better than the one before, no deeper one is tried."""
-WORSE = 1.5
-"""A start that scores so many times as much on all sentences as on few is taken as it was solved on the few."""
+WORSE = 0.1
+"""A start that scores so much more on all sentences than on few is taken as it was solved on the few."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Trials:
         trial, best = self.best
         if few:
             whole = self.attempts.attempt(best.start, table=best.table, share=best.share)
-            best = whole if self._measured(whole).score <= WORSE * max(trial.score, ENOUGH) else best
+            best = whole if self._measured(whole).score <= trial.score + WORSE else best
         return best, trial, tuple(trial for trial, _ in self.tried)
 
     def _over(self, starts: Sequence[int], *, table: bool, share: float, few: bool) -> None:
@@ -129,7 +129,7 @@ class Trials:
         return min(self.tried, key=lambda each: round(each[0].score, DIGITS))
 
     def _try(self, start: int, *, table: bool, share: float, few: bool) -> float:
-        """Tries a start, unless it was tried or nothing is left to gain; returns its score, endless if it is unknown."""
+        """Tries a start, unless it was tried or nothing is left to gain; returns its score, endless if unknown."""
         known = {(trial.start, trial.table, trial.share): trial for trial, _ in self.tried}
         if (start, table, share) not in known:
             if known and self.best[0].score <= ENOUGH:

@@ -6,6 +6,7 @@ import torch
 from erasepro_core import ConceptError, Options, parse_request, solve_request, verify
 from erasepro_core.encoded import encode_prompts
 from erasepro_core.progress import Phase, Progress
+from tests import pack
 from tests.host.lora import with_random_lora
 from tests.mini.request import mini_request
 
@@ -105,6 +106,17 @@ def test_progress_counts_every_layer_once(path):
     assert [each.phase for each in seen] == sorted((each.phase for each in seen), key=list(Phase).index)
     solved = {each.layer for each in seen if each.phase is Phase.SOLVING and each.layer}
     assert solved >= set(solve_request(REQUEST, QUICK, path).updates.diffusion_model)
+
+
+def test_what_is_kept_of_few_sentences_holds_on_them_when_encoded_again(host, mini, path, monkeypatch):
+    """All sentences may move much more than few; here they always do, so that the solve on few is kept."""
+    monkeypatch.setattr(pack.module("erasepro_core.trials"), "WORSE", -1.0)
+    solution = solve_request(REQUEST, Options(templates=12, own_tokens=False), path)
+    edited = host.HostPath(*host.with_erasure(mini[0], mini[1], solution.updates, 1.0))
+    report = verify(solution, path, edited, {})
+    assert max(r.kept for r in report.residuals.values()) < 1e-4
+    assert all(float(record.kept.norm()) > 0 for record in report.solution.layers)
+    assert report.leak_unseen[0] < 0.1
 
 
 def test_joint_and_deep_only_are_worse(host, mini, path):
