@@ -158,9 +158,8 @@ class _Pass:
         concept = self._concept(place.encoder)
         if place.reads not in self._factors:
             target = take(features, layer.tokens)
-            tolerance = self._tolerances[name]
-            factor = self.shared.solver([place.reads], target)(target, concept, tolerance)
-            self._factors = {place.reads: _over_all(factor, chosen)}
+            factor = self._factor([place.reads], target, concept, chosen, self._tolerances[name])
+            self._factors = {place.reads: factor}
         factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
         update = factor.update(required)
         self.updates[name] = update
@@ -179,28 +178,33 @@ class _Pass:
         anchor = torch.cat([pair.anchor[:, chosen] for pair, chosen in before], dim=1)
         gap = torch.cat([pair.gap[:, chosen] for pair, chosen in before], dim=1)
         concept = torch.cat([self._concept(i.source) for i in inputs])
-        # the last layers of all, or the first where no layer of the encoders changes
+        # All of it behind layers that change; where none does, these linears are the first to change.
         tolerance = self.shared.options.tolerance * (1 if self.layers else self.share)
-        factor = self.shared.solver([i.name for i in inputs], target)(target, concept, tolerance)
-        factor = _over_all(factor, torch.cat([chosen for _, chosen in before]))
+        chosen = torch.cat([chosen for _, chosen in before])
+        factor = self._factor([i.name for i in inputs], target, concept, chosen, tolerance)
         return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
 
     @cached_property
     def _tolerances(self) -> dict[str, float]:
         return tolerances(list(self.layers.values()), self.shared.options.tolerance, self.share)
 
+    def _factor(
+        self, names: Sequence[str], target: Tensor, concept: Tensor, chosen: Tensor, tolerance: float
+    ) -> RightFactor:
+        """Solves for layers that read these inputs or share this layer's.
+
+        The kept mixes are those of all target columns of the plan, `[all]`, of which the chosen ones are solved on.
+        """
+        factor = self.shared.solver(names, target)(target, concept, tolerance)
+        kept = factor.kept.new_zeros(len(chosen), factor.kept.shape[1])
+        kept[chosen.to(kept.device)] = factor.kept
+        return replace(factor, kept=kept)
+
     def _chosen(self, source: str) -> Tensor:
         return self.shared.plan.chosen(source, self.few)
 
     def _concept(self, source: str) -> Tensor:
         return self.shared.plan.concept(source)[self._chosen(source)]
-
-
-def _over_all(factor: RightFactor, chosen: Tensor) -> RightFactor:
-    """The same with its kept mixes over all target columns of a plan, `[all]`, of which some were solved on."""
-    kept = factor.kept.new_zeros(len(chosen), factor.kept.shape[1])
-    kept[chosen.to(kept.device)] = factor.kept
-    return replace(factor, kept=kept)
 
 
 def recorded(

@@ -99,6 +99,8 @@ def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]
 def tolerances(layers: Sequence[ScheduledLayer], tolerance: float, share: float) -> dict[str, float]:
     """The tolerance of each layer: a share of it in the first block that changes, all of it in the encoder's last.
 
+    A block that changes alone has the share.
+
     In the first blocks a token says little of what stands around it, so that a change there moves much else; the deeper
     a block, the better it tells a name from others (docs/decisions/0107).
 

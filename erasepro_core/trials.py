@@ -24,13 +24,13 @@ TRIED = 12
 ENOUGH = 0.01
 """A start that leaves and moves less than this is taken, and no other tried."""
 LESS = 0.3
-"""The share of the tolerance that the first layers have where a start is tried first."""
+"""The share of the tolerance in the first block that changes, in the trials that come first."""
 DIGITS = 3
 """Scores that agree in so many decimals are equal."""
 PATIENCE = 2
 """After so many start depths in a row that do no better than the one before, no deeper one is tried."""
 WORSE = 0.1
-"""A start that scores so much more on all sentences than on few is taken as it was solved on the few."""
+"""If the score on all sentences is so much above that on few, the solve on few is kept."""
 
 
 @dataclass(frozen=True)
