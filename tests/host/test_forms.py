@@ -10,7 +10,6 @@ from erasepro_core.plan import make_plan
 from tests import pack
 from tests.mini import classifier, world
 from tests.mini.request import mini_request
-from tests.mini.sample import sample
 from tests.mini.tasks import everyday
 
 FEW = {"templates": 8, "own_tokens": False}
@@ -91,6 +90,7 @@ def test_the_table_changes_the_same_forms(host, mini, text, preserve, options, w
 @pytest.mark.parametrize(("name", "anchor"), [("circle", "star"), ("square", "triangle")])
 def test_no_picture_shows_a_plural_that_nobody_listed(host, mini, name, anchor):
     """`triangles` is two tokens and `squares` one: it gets the meaning of `triangle`, and not of a part of a word."""
+    from tests.mini.sample import sample
 
     def shown(loaded, thing: str) -> float:
         prompts = [f"a photo of {world.PLURALS[name]}", f"red {world.PLURALS[name]}"] * 8
