@@ -1,8 +1,7 @@
 // How this pack makes elements, and puts them on nodes. Text goes in as text, never as HTML.
+import { STYLE } from "./style.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-/** Loaded before any element is made: a node that measures an element without its style grows too large. */
-const style = await fetch(new URL("./erasepro.css", import.meta.url)).then((answer) => answer.text(), () => "");
 
 /** An element with its properties set and its children appended; strings become text. */
 export function element(tag, properties = {}, ...children) {
@@ -26,7 +25,7 @@ export function shape(tag, attributes = {}, ...children) {
 /** Puts an element with one child on a node, below its widgets; returns its widget. It grows with the child up to `most`. */
 export function attachElement(node, name, root, { width, least, most }) {
   const [content] = root.children;
-  root.append(element("style", {}, style)); // here, and not in the page's head, which is everybody's
+  root.append(element("style", {}, STYLE)); // here, and not in the page's head, which is everybody's
   const getMinHeight = () => Math.min(Math.max(content.offsetHeight + 20, least), most);
   const widget = node.addDOMWidget(name, `erasepro_${name}`, root, { serialize: false, getMinHeight });
   widget.serialize = false;

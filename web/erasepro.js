@@ -6,7 +6,7 @@ import { attachEditor } from "./editor.js";
 import { recall } from "./memory.js";
 import { nameParts, nameType } from "./names.js";
 import { attachNote, attachPanel } from "./panel.js";
-import { say } from "./words.js";
+import { loadWords, say } from "./words.js";
 
 const ATTACH = {
   ErasePro_DefineConcepts: attachEditor,
@@ -21,6 +21,7 @@ const ATTACH = {
 
 app.registerExtension({
   name: "erasepro.nodes",
+  init: loadWords,
   beforeRegisterNodeDef(_, definition) {
     nameType(definition);
   },

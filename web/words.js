@@ -3,20 +3,25 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
-async function translations() {
-  try {
-    return await (await api.fetchApi("/i18n")).json();
-  } catch {
-    return {};
-  }
+const ENGLISH = "en";
+let all = {};
+let loading;
+
+/** Gets the translations; an English page needs none, and waits for nothing. */
+export function loadWords() {
+  if (language() === ENGLISH) return null;
+  loading ??= api.fetchApi("/i18n").then(async (answer) => (all = await answer.json())).catch(() => null);
+  return loading;
 }
 
-const all = await translations();
+function language() {
+  return app.extensionManager?.setting?.get("Comfy.Locale") ?? ENGLISH;
+}
 
 /** The pack's translations of one kind, such as `nodeDefs`; none on an English page, where the texts themselves are English. */
 export function texts(kind) {
-  const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
-  return (language !== "en" && all[language]?.[kind]) || {};
+  loadWords(); // the language may have changed
+  return (language() !== ENGLISH && all[language()]?.[kind]) || {};
 }
 
 /** The text in the page's language; `{name}` stands for a value. */

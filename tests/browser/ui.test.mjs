@@ -86,6 +86,24 @@ scene("the page loads every file of the pack", () => {
   assert.deepEqual(ours.filter(([, status]) => status >= 400), []);
 });
 
+test("opening the page waits for nothing but the pack's modules", { timeout: 4 * comfyui.PATIENCE }, async () => {
+  const ours = /\/extensions\/ErasePro\//;
+  const [modules, asked] = [[], []];
+  const context = await browser.newContext();
+  context.on("page", async (opened) => {
+    const devtools = await context.newCDPSession(opened);
+    devtools.on("Network.requestWillBeSent", ({ type, request, initiator }) => {
+      if (type === "Script") modules.push(request.url);
+      else if (ours.test(JSON.stringify(initiator.stack ?? ""))) asked.push(new URL(request.url).pathname);
+    });
+    await devtools.send("Network.enable");
+  });
+  await comfyui.openPage(context, url, { error: (text) => errors.push(text) });
+  await context.close();
+  assert.ok(modules.some((module) => ours.test(module)));
+  assert.deepEqual(asked, []);
+});
+
 scene("nodes are found by search", async () => {
   const names = Object.entries(await (await fetch(`${url}/object_info`)).json())
     .filter(([type]) => OURS.includes(type))

@@ -1,3 +1,6 @@
+// How the editor and the panels look. It is a module and no file of its own, so that the page waits for no request.
+
+export const STYLE = `
 /* Colours come from the theme of the page. */
 .erasepro-editor,
 .erasepro-panel {
@@ -296,3 +299,4 @@
   fill: none;
   stroke: var(--line);
 }
+`;
