@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from .original import Original
 from .path import Features, TextPath
 from .plan import Plan, unique
 from .progress import Phase, Steps
-from .schedule import ScheduledLayer, layers_from, tolerances
+from .schedule import ScheduledLayer, layers_from
 from .solution import LayerRecord, Side
 from .solve import RightFactor, summed
 from .stays import wide
@@ -158,7 +157,7 @@ class _Pass:
         concept = self._concept(place.encoder)
         if place.reads not in self._factors:
             target = take(features, layer.tokens)
-            factor = self._factor([place.reads], target, concept, chosen, self._tolerances[name])
+            factor = self._factor([place.reads], target, concept, chosen, place.share)
             self._factors = {place.reads: factor}
         factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
         update = factor.update(required)
@@ -178,23 +177,18 @@ class _Pass:
         anchor = torch.cat([pair.anchor[:, chosen] for pair, chosen in before], dim=1)
         gap = torch.cat([pair.gap[:, chosen] for pair, chosen in before], dim=1)
         concept = torch.cat([self._concept(i.source) for i in inputs])
-        # All of it behind layers that change; where none does, these linears are the first to change.
-        tolerance = self.shared.options.tolerance * (1 if self.layers else self.share)
         chosen = torch.cat([chosen for _, chosen in before])
-        factor = self._factor([i.name for i in inputs], target, concept, chosen, tolerance)
+        factor = self._factor([i.name for i in inputs], target, concept, chosen, 1.0)
         return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
 
-    @cached_property
-    def _tolerances(self) -> dict[str, float]:
-        return tolerances(list(self.layers.values()), self.shared.options.tolerance, self.share)
-
     def _factor(
-        self, names: Sequence[str], target: Tensor, concept: Tensor, chosen: Tensor, tolerance: float
+        self, names: Sequence[str], target: Tensor, concept: Tensor, chosen: Tensor, share: float
     ) -> RightFactor:
         """Solves for layers that read these inputs or share this layer's.
 
         The kept mixes are those of all target columns of the plan, `[all]`, of which the chosen ones are solved on.
         """
+        tolerance = self.shared.options.tolerance * self.share * share
         factor = self.shared.solver(names, target)(target, concept, tolerance)
         kept = factor.kept.new_zeros(len(chosen), factor.kept.shape[1])
         kept[chosen.to(kept.device)] = factor.kept

@@ -17,6 +17,8 @@ START_DEPTHS = 5
 FEW_START_DEPTHS = 3
 """The same for models with more blocks than `MANY_BLOCKS`, where every trial is what users wait for."""
 MANY_BLOCKS = 24
+FIRST_SHARE = 0.3
+"""The share of the tolerance in the first block of a text encoder; the last one has all of it."""
 
 
 class Schedule(str, Enum):
@@ -68,6 +70,10 @@ class ScheduledLayer:
     """See `EncoderBlock.stream`; None for queries, keys and values, whose output stands alone."""
     reads: str
     """The first layer with the same input: queries, keys and values of a block share theirs."""
+    share: float
+    """Of the tolerance, which grows by the same factor from block to block. In the first blocks a token says little of
+    what stands around it, so that a change there moves much else; the deeper a block, the better it tells a name from
+    others (docs/decisions/0107, 0108)."""
 
     def captured(self, path: TextPath, tokens: Columns) -> CapturedLayer:
         """The layer in a live model, listened to at some tokens."""
@@ -96,34 +102,16 @@ def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]
     return chosen
 
 
-def tolerances(layers: Sequence[ScheduledLayer], tolerance: float, share: float) -> dict[str, float]:
-    """The tolerance of each layer: a share of it in the first block that changes, all of it in the encoder's last.
-
-    A block that changes alone has the share.
-
-    In the first blocks a token says little of what stands around it, so that a change there moves much else; the deeper
-    a block, the better it tells a name from others (docs/decisions/0107).
-
-    Args:
-        layers: those that change.
-        tolerance: see `Options.tolerance`.
-        share: 0 to 1.
-    """
-    blocks: dict[str, list[int]] = {}
-    for layer in layers:
-        blocks.setdefault(layer.encoder, []).append(layer.depth)
-    found = {}
-    for layer in layers:
-        first, last = min(blocks[layer.encoder]), max(blocks[layer.encoder])
-        found[layer.name] = tolerance * share ** (1 - (layer.depth - first) / max(last - first, 1))
-    return found
-
-
 def _qkv(encoder: Encoder, block: int) -> list[ScheduledLayer]:
     qkv = encoder.blocks[block].qkv
-    return [ScheduledLayer(name, block, encoder.name, None, qkv[0]) for name in qkv]
+    return [ScheduledLayer(name, block, encoder.name, None, qkv[0], _share(encoder, block)) for name in qkv]
 
 
 def _output(encoder: Encoder, block: int) -> ScheduledLayer:
     output = encoder.blocks[block].output
-    return ScheduledLayer(output, block, encoder.name, encoder.blocks[block].stream, output)
+    return ScheduledLayer(output, block, encoder.name, encoder.blocks[block].stream, output, _share(encoder, block))
+
+
+def _share(encoder: Encoder, block: int) -> float:
+    last = len(encoder.blocks) - 1
+    return FIRST_SHARE ** ((last - block) / max(last, 1))

@@ -56,15 +56,15 @@ class Trial:
 
     start: int
     leak: float
-    """Mean over some of the unseen sentences, or over those solved on if that is more."""
+    """Root mean square over some of the unseen sentences, or over those solved on if that is more."""
     drift: float
-    """Mean over the group of prompts that moved most: preserves, related phrases, neighbours, anchors, neutral
-    prompts."""
+    """Root mean square over groups of prompts, of each its mean: preserves, related phrases, neighbours, those of them
+    that share tokens with a target, anchors, neutral prompts."""
     table: bool = False
     """Whether the tables of token embeddings change before."""
     share: float = 1.0
-    """Which share of the tolerance the first layers have that change; deeper ones have more, the last one all of it
-    (`schedule.tolerances`). With 0 the tables change and nothing else does."""
+    """How much of the tolerance was tried, of which every layer has a share of its own (`ScheduledLayer.share`). With 0
+    the tables change and nothing else does. In older files it is the share of the first layers."""
 
     @property
     def score(self) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from statistics import fmean
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .attempts import Attempt, Attempts
@@ -23,8 +23,8 @@ TRIED = 12
 """A start is judged by at most so many unseen prompts, and by so many of each group that must not move."""
 ENOUGH = 0.01
 """A start that leaves and moves less than this is taken, and no other tried."""
-LESS = 0.3
-"""The share of the tolerance in the first block that changes, in the trials that come first."""
+MORE = 4 / 3
+"""How much of the tolerance is tried besides, at the start that does best with just as much as was asked for."""
 DIGITS = 3
 """Scores that agree in so many decimals are equal."""
 PATIENCE = 2
@@ -67,8 +67,8 @@ class Sample:
             share: of the tolerance.
         """
         pairs = self.unseen, self.seen
-        left = max(_worst(each, leak(each, before, after, weights, self.prefixes)) for each in pairs)
-        moved = max(float(drift(group, before, after, weights).mean()) for group in self.groups)
+        left = max(_rms(leak(each, before, after, weights, self.prefixes)) for each in pairs)
+        moved = _rms(torch.stack([drift(group, before, after, weights).mean() for group in self.groups]))
         return Trial(start, left, moved, table, share)
 
 
@@ -87,35 +87,33 @@ class Trials:
 
         Whether the tables change is decided at the first start depths; deeper ones are tried that way alone. From a
         start depth that is too deep, deeper ones do worse and worse: after `PATIENCE` that did no better than the one
-        before no more are tried, but for leaving the text encoders alone, which costs next to nothing. All of this with
-        less than the tolerance in the first layers, which moves less. All of the tolerance is tried at the start depth
-        that does best, and at every one where too much is left. What is solved on all sentences is measured once more:
-        rarely it moves much more than on few, and those are kept then.
+        before no more are tried, but for leaving the text encoders alone, which costs next to nothing. `MORE` of the
+        tolerance is tried at the start depth that does best, and at every one where too much is left. What is solved on
+        all sentences is measured once more: rarely it moves much more than on few, and those are kept then.
         """
         plan, encoders = self.attempts.plan, self.attempts.encoders
         tables, first = bool(self.attempts.swaps), starts[0]
         several = len(starts) + tables > 1
         few = several and len(plan.few) < len(plan.pairs)
-        share = LESS if several else 1.0
         if tables:
             self._try(deepest(encoders), table=True, share=0.0, few=few)
-            self._try(deepest(encoders), table=True, share=share, few=few)
+            self._try(deepest(encoders), table=True, few=few)
             for start in starts[:2]:
-                self._try(start, table=True, share=share, few=few)
-        self._try(first, table=False, share=share, few=few)
+                self._try(start, table=True, few=few)
+        self._try(first, table=False, few=few)
         table = self.best[0].table
-        self._over(starts, table=table, share=share, few=few)
+        self._over(starts, table=table, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
         if several and layers is not None:
-            self._try(layers.start, table=layers.table, share=1.0, few=few)
-            self._over(starts if layers.leak > FORGIVEN_LEAK else [], table=table, share=1.0, few=few)
+            self._try(layers.start, table=layers.table, share=MORE, few=few)
+            self._over(starts if layers.leak > FORGIVEN_LEAK else [], table=table, share=MORE, few=few)
         trial, best = self.best
         if few:
             whole = self.attempts.attempt(best.start, table=best.table, share=best.share)
             best = whole if self._measured(whole).score <= trial.score + WORSE else best
         return best, trial, tuple(trial for trial, _ in self.tried)
 
-    def _over(self, starts: Sequence[int], *, table: bool, share: float, few: bool) -> None:
+    def _over(self, starts: Sequence[int], *, table: bool, few: bool, share: float = 1.0) -> None:
         """Tries start depths in their order, until deeper ones do worse and worse."""
         worse, before = 0, float("inf")
         for start in starts:
@@ -128,7 +126,7 @@ class Trials:
         """The best so far; of those that do equally well the first, which changes least."""
         return min(self.tried, key=lambda each: round(each[0].score, DIGITS))
 
-    def _try(self, start: int, *, table: bool, share: float, few: bool) -> float:
+    def _try(self, start: int, *, table: bool, few: bool, share: float = 1.0) -> float:
         """Tries a start, unless it was tried or nothing is left to gain; returns its score, endless if unknown."""
         known = {(trial.start, trial.table, trial.share): trial for trial, _ in self.tried}
         if (start, table, share) not in known:
@@ -150,12 +148,9 @@ class Trials:
         return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table, share=attempt.share)
 
 
-def _worst(pairs: Sequence[PromptPair], leaks: Tensor) -> float:
-    """The largest mean of a name's leaks: what is left of one name is no better because others are gone."""
-    names: dict[tuple[int, str], list[float]] = {}
-    for pair, left in zip(pairs, leaks.tolist(), strict=True):
-        names.setdefault((pair.concept, pair.target), []).append(left)
-    return max(map(fmean, names.values()))
+def _rms(values: Tensor) -> float:
+    """Root mean square: a large one counts for more than a few small ones, and does not decide alone."""
+    return float(values.square().mean().sqrt())
 
 
 def _some(prompts: Sequence[Any]) -> list[Any]:

@@ -1,29 +1,40 @@
-"""How much each layer may move, from the first one that changes to the last."""
+"""Which share of the tolerance each layer has, from the first block of a text encoder to the last."""
 
 import pytest
 
-from erasepro_core.schedule import ScheduledLayer, tolerances
+from erasepro_core.families import Encoder, EncoderBlock
+from erasepro_core.schedule import FIRST_SHARE, layers_from
 
 
-def layer(encoder: str, depth: int) -> ScheduledLayer:
-    return ScheduledLayer(f"{encoder}.{depth}", depth, encoder, None, f"{encoder}.{depth}")
+def encoder(name: str, blocks: int) -> Encoder:
+    layers = [f"{name}.{block}" for block in range(blocks)]
+    return Encoder(name, name, tuple(EncoderBlock((f"{each}.qkv",), f"{each}.out", each) for each in layers))
 
 
-def test_the_first_block_has_its_share_of_the_tolerance_and_the_last_one_all_of_it():
-    found = tolerances([layer("clip", depth) for depth in (2, 3, 4)], 0.1, 0.25)
-    assert found == pytest.approx({"clip.2": 0.025, "clip.3": 0.05, "clip.4": 0.1})
+def shares(*encoders: Encoder, start: int = 0) -> dict[str, float]:
+    return {layer.name: layer.share for layer in layers_from(encoders, start)}
+
+
+def test_it_grows_by_the_same_factor_from_block_to_block_until_the_last_has_all_of_it():
+    found = shares(encoder("clip", 3))
+    assert found["clip.0.qkv"] == found["clip.0.out"] == FIRST_SHARE
+    assert found["clip.1.out"] == pytest.approx(FIRST_SHARE**0.5)
+    assert found["clip.2.out"] == 1
+
+
+def test_a_block_has_the_same_share_from_every_start_depth():
+    whole = shares(encoder("clip", 6))
+    for start in range(6):
+        found = shares(encoder("clip", 6), start=start)
+        assert found[f"clip.{start}.qkv"] == whole[f"clip.{start}.out"]
+        assert found["clip.5.out"] == whole["clip.5.out"]
 
 
 def test_each_encoder_goes_its_own_way():
-    layers = [layer("clip", 0), layer("clip", 1), *(layer("t5", depth) for depth in range(9))]
-    found = tolerances(layers, 0.1, 0.3)
-    assert (found["clip.0"], found["t5.0"]) == pytest.approx((0.03, 0.03))
-    assert (found["clip.1"], found["t5.8"]) == pytest.approx((0.1, 0.1))
+    found = shares(encoder("clip", 2), encoder("t5", 9))
+    assert found["clip.0.out"] == found["t5.0.out"] == FIRST_SHARE
+    assert found["clip.1.out"] == found["t5.8.out"] == 1
 
 
-def test_all_of_the_tolerance_is_the_same_everywhere():
-    assert set(tolerances([layer("clip", depth) for depth in range(5)], 0.1, 1.0).values()) == {0.1}
-
-
-def test_a_block_alone_has_the_share():
-    assert tolerances([layer("clip", 4)], 0.1, 0.3) == pytest.approx({"clip.4": 0.03})
+def test_a_single_block_has_all_of_it():
+    assert shares(encoder("clip", 1)) == {"clip.0.qkv": 1, "clip.0.out": 1}

@@ -9,7 +9,7 @@ import pytest
 
 from erasepro_core import trials
 from erasepro_core.solution import Trial
-from erasepro_core.trials import LESS, Trials
+from erasepro_core.trials import MORE, Trials
 
 DEPTH = 6
 STARTS = (0, 1, 2, 4, 5, DEPTH)
@@ -56,63 +56,63 @@ def found(known: dict[Any, tuple[float, float]], *, tables: bool = False, starts
     return taken, [(each.start, each.table, each.share) for each in tried]
 
 
-def test_all_of_the_tolerance_is_tried_at_the_best_start_alone():
-    taken, tried = best({(1, False, LESS): (0.2, 0.03), (1, False, 1.0): (0.15, 0.1)})
-    assert taken == (1, False, LESS)
-    assert [each for each in tried if each[2] == 1.0] == [(1, False, 1.0)]
+def test_more_of_the_tolerance_is_tried_at_the_best_start_alone():
+    taken, tried = best({(1, False, 1.0): (0.2, 0.03), (1, False, MORE): (0.15, 0.1)})
+    assert taken == (1, False, 1.0)
+    assert [each for each in tried if each[2] == MORE] == [(1, False, MORE)]
 
 
 def test_it_is_taken_where_it_leaves_much_less():
-    taken, _ = best({(1, False, LESS): (0.3, 0.03), (1, False, 1.0): (0.1, 0.05)})
-    assert taken == (1, False, 1.0)
+    taken, _ = best({(1, False, 1.0): (0.3, 0.03), (1, False, MORE): (0.1, 0.05)})
+    assert taken == (1, False, MORE)
 
 
 def test_it_is_tried_at_the_best_start_first():
     """From a start that is too shallow everything is worse, so trials in their order would never come to it."""
-    less = {(0, False, LESS): (0.9, 0.3), (1, False, LESS): (0.8, 0.2), (2, False, LESS): (0.7, 0.2)}
-    taken, _ = best(less | {(4, False, LESS): (0.46, 0.04), (4, False, 1.0): (0.4, 0.07)})
-    assert taken == (4, False, 1.0)
+    less = {(0, False, 1.0): (0.9, 0.3), (1, False, 1.0): (0.8, 0.2), (2, False, 1.0): (0.7, 0.2)}
+    taken, _ = best(less | {(4, False, 1.0): (0.46, 0.04), (4, False, MORE): (0.4, 0.07)})
+    assert taken == (4, False, MORE)
 
 
 def test_it_is_tried_at_every_start_where_too_much_is_left():
-    known = {(0, False, LESS): (0.7, 0.05), (1, False, 1.0): (0.2, 0.1)}
+    known = {(0, False, 1.0): (0.7, 0.05), (1, False, MORE): (0.2, 0.1)}
     taken, tried = best(known)
-    assert taken == (1, False, 1.0)
-    assert {start for start, _, share in tried if share == 1.0} >= {0, 1, 2}
+    assert taken == (1, False, MORE)
+    assert {start for start, _, share in tried if share == MORE} >= {0, 1, 2}
 
 
 def test_start_depths_that_do_better_and_better_are_tried_to_the_best():
-    """Seen at `red car -> car`: with all of the tolerance the first two move `red` too much, the third does not."""
-    less = {(0, False, LESS): (0.36, 0.094), (1, False, LESS): (0.356, 0.104), (2, False, LESS): (0.364, 0.1)}
-    whole = {(0, False, 1.0): (0.31, 0.7), (1, False, 1.0): (0.335, 0.38), (2, False, 1.0): (0.31, 0.12)}
+    """Seen at `red car -> car`: with more of the tolerance the first two move `red` too much, the third does not."""
+    less = {(0, False, 1.0): (0.36, 0.094), (1, False, 1.0): (0.356, 0.104), (2, False, 1.0): (0.364, 0.1)}
+    whole = {(0, False, MORE): (0.31, 0.7), (1, False, MORE): (0.335, 0.38), (2, False, MORE): (0.31, 0.12)}
     taken, _ = best(less | whole)
-    assert taken == (2, False, 1.0)
+    assert taken == (2, False, MORE)
 
 
 @pytest.mark.parametrize(("on_all", "kept"), [((0.34, 0.47), True), ((0.34, 0.11), False)])
 def test_few_sentences_are_kept_where_all_of_them_move_much_more(on_all, kept):
-    taken, _ = found({(0, False, LESS): (0.36, 0.09), "all": on_all})
-    assert taken.asked == (0, False, LESS)
+    taken, _ = found({(0, False, 1.0): (0.36, 0.09), "all": on_all})
+    assert taken.asked == (0, False, 1.0)
     assert taken.few is kept
 
 
 def test_the_tables_alone_are_a_start():
-    taken, tried = best({(DEPTH, True, 0.0): (0.15, 0.0), (0, True, LESS): (0.12, 0.06)}, tables=True)
+    taken, tried = best({(DEPTH, True, 0.0): (0.15, 0.0), (0, True, 1.0): (0.12, 0.06)}, tables=True)
     assert taken == (DEPTH, True, 0.0)
-    assert (0, True, LESS) in tried
+    assert (0, True, 1.0) in tried
 
 
 def test_a_best_start_that_was_tried_before_renews_the_patience():
-    _, tried = best({(1, True, LESS): (0.2, 0.03)}, tables=True)
-    assert {start for start, table, share in tried if table and share == LESS} >= {1, 2, 4}
+    _, tried = best({(1, True, 1.0): (0.2, 0.03)}, tables=True)
+    assert {start for start, table, share in tried if table and share == 1.0} >= {1, 2, 4}
 
 
 def test_of_equal_starts_the_first_is_taken():
-    taken, _ = best({(DEPTH, True, 0.0): (0.2, 0.02), (0, True, LESS): (0.19999, 0.02)}, tables=True)
+    taken, _ = best({(DEPTH, True, 0.0): (0.2, 0.02), (0, True, 1.0): (0.19999, 0.02)}, tables=True)
     assert taken == (DEPTH, True, 0.0)
 
 
-def test_a_single_start_has_all_of_the_tolerance():
+def test_a_single_start_has_the_tolerance_that_was_asked_for():
     assert best({}, starts=(0,)) == ((0, False, 1.0), [(0, False, 1.0)])
 
 
