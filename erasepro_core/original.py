@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +15,7 @@ from .methods import MEASURED, STAYS
 from .path import Features, TextPath
 from .plan import Plan, Tokens
 from .schedule import ScheduledLayer
-from .stays import rough_products, rounded
+from .stays import rounded
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Observation:
         for rows in parts:
             part = _Part(self._plan, rows)
             on_layer, listening = partial(self._on_layer, part), self._layers.values()
-            with part.precision(), captured([part.listening(self._path, layer) for layer in listening], on_layer):
+            with captured([part.listening(self._path, layer) for layer in listening], on_layer):
                 read = self._path.encode([self._plan.rows[r] for r in rows], [self._plan.padding[r] for r in rows])
             for text_input in self._path.inputs:
                 tokens, features = self._plan.tokens[text_input.source], read[text_input.name]
@@ -126,10 +125,6 @@ class _Part:
     def listening(self, path: TextPath, layer: ScheduledLayer) -> CapturedLayer:
         """A layer that is listened to at the aligned tokens."""
         return layer.captured(path, self.aligned(self._plan.tokens[layer.encoder]))
-
-    def precision(self) -> AbstractContextManager[None]:
-        """As sharp as the device computes, unless nothing in this part is compared later or held as it is."""
-        return nullcontext() if self._plan.sharp.intersection(self._rows) else rough_products()
 
     def remembered(self, features: Features) -> dict[str, Mapping[str, Tensor]]:
         """Features by prompt, then by input, of the prompts that are compared later."""

@@ -102,12 +102,6 @@ class Plan:
         return [prompt for prompt in self.row_of if prompt not in self.compared]
 
     @cached_property
-    def sharp(self) -> set[int]:
-        """The rows of prompts that are compared later or held exactly; the others only measure what a change costs."""
-        held = (row for tokens in self.tokens.values() for row in tokens.exact[0].tolist())
-        return {*(self.row_of[prompt] for prompt in self.compared), *held}
-
-    @cached_property
     def measured(self) -> list[str]:
         """The prompts that an erasure changes and leak and drift are measured on."""
         return unique([*(pair.target_prompt for pair in self.unseen), *(p for g in self.groups.values() for p in g)])

@@ -5,8 +5,7 @@ Letters as in solve.py: columns C must not move, N are those of everyday prompts
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -104,9 +103,7 @@ class Stays:
         d, m = A.shape
         floor = ridge * float(A.square().sum()) / d if m else 1.0
         few = m < DENSE * d
-        # The sample itself measures beside its own small moment, and the two must agree.
-        with nullcontext() if few else rough_products():
-            small = moment(A.T if few else A)
+        small = moment(A.T if few else A)
         small.diagonal().add_(floor)
         return cls(Q, rows.T if few else None, weights, floor, Factor.of(small))
 
@@ -144,24 +141,6 @@ def moment(columns: Tensor) -> Tensor:
         last = min(first + BLOCK, d)
         found[first:last, :last] = short[first:last] @ short[:last].T
     return found
-
-
-@contextmanager
-def rough_products() -> Iterator[None]:
-    """Lets a device round the factors of float32 products where that is faster: to bfloat16, or to TF32 on CUDA.
-
-    Sharp enough for what only measures sizes. The setting is the process's own and is put back.
-    """
-    try:
-        before = torch.get_float32_matmul_precision()
-    except RuntimeError:  # somebody has set it by torch's newer names, which cannot be mixed with this one
-        yield
-        return
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
