@@ -110,7 +110,7 @@ def inside_the_block(name: str, layer: str, model: Any, clip: Any) -> tuple[floa
     weight = model.model.get_submodule(f"diffusion_model.{layer}").weight.float()
     target, anchor = words[TARGET][-tokens:].T, words[ANCHOR][-tokens:].T
     neutral = torch.cat([words[prompt] for prompt in ORDINARY[:8]]).T
-    stays = Stays.of(None, words[""].T, neutral, like=target)
+    stays = Stays.of(None, [(neutral, 1.0), (words[""].T, 1.0)], like=target)
     concept = torch.zeros(tokens, dtype=torch.long)
     factor = zero_residual_factor(target, stays, concept=concept, rtol=RTOL, max_cost=1.0)
     update = factor.update(weight @ (anchor - target))

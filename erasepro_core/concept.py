@@ -258,8 +258,22 @@ def _consistent(conflicts: Conflicts, request: Request) -> Conflicts:
 
 def related_phrases(concept: Concept) -> list[str]:
     """Phrases that share words with a concept's names and must survive; see `Kind.related`."""
+    return _but_names(concept, (p for name in concept.said_once for p in concept.kind.related(name, concept.anchor)))
+
+
+def with_other_words(concept: Concept) -> list[str]:
+    """Phrases in which the words of a concept's names stand beside others; see `Kind.with_other_words`.
+
+    None where a person's own sentences replace the built-in ones: the things in them are not for us to choose.
+    """
+    if concept.only_own:
+        return []
+    return _but_names(concept, (phrase for name in concept.said_once for phrase in concept.kind.with_other_words(name)))
+
+
+def _but_names(concept: Concept, phrases: Iterable[str]) -> list[str]:
+    """The phrases, each once, but for a concept's own names and its anchor."""
     erased = {key(phrase) for phrase in (*concept.names, concept.anchor)}
-    phrases = (phrase for name in concept.said_once for phrase in concept.kind.related(name, concept.anchor))
     return [phrase for phrase in dict.fromkeys(phrases) if key(phrase) not in erased]
 
 

@@ -13,6 +13,8 @@ LANGUAGES = "zh", "ja", "th"
 """Languages beside English that there are sentences in."""
 NAMED = "zh", "ja"
 """Those of them that there are names and everyday prompts in."""
+OTHERS = 48
+"""So many well-known things, and half as many colours, stand beside the words of a compound."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,17 @@ class Kind:
             phrases = [phrase for phrase in phrases if key(phrase) in shared]
         return phrases
 
+    def with_other_words(self, name: str) -> list[str]:
+        """Phrases in which the words of a compound stand beside others: `red dog` and `green circle` for `red circle`.
+
+        They must survive its erasure too. Of explicit content not all of them should.
+        """
+        *first, last = name.split()
+        if self.proper_names or self.keeps_words_of_anchor_only or not first:
+            return []
+        phrases = [" ".join([*first, noun]) for noun in _NOUNS[:OTHERS]]
+        return phrases + [f"{colour} {last}" for colour in _COLOURS[: OTHERS // 2]]
+
 
 def _kind(name: str, default_anchor: str, names: tuple[str, ...], names_of: str = "", **traits: bool) -> Kind:
     sentences = sections(f"sentences/{name.replace(' ', '_')}")
@@ -99,9 +112,9 @@ def _full_names() -> tuple[str, ...]:
     )
 
 
-_NOUNS = lines("names/nouns")
+_NOUNS, _COLOURS = lines("names/nouns"), lines("names/colours")
 KINDS = (
-    _kind("object", "thing", (*_NOUNS, *lines("names/colours"), *lines("names/materials"))),
+    _kind("object", "thing", (*_NOUNS, *_COLOURS, *lines("names/materials"))),
     _kind("style", "art", lines("names/painters"), proper_names=True),
     _kind("person", "a person", _full_names(), proper_names=True),
     _kind("explicit content", "a person wearing clothes", _NOUNS, "object", keeps_words_of_anchor_only=True),

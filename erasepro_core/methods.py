@@ -18,10 +18,14 @@ from .stays import Stays
 
 RTOL = 1e-3
 """Directions weaker than this share of the strongest are noise in targets, and weighted in what else would be exact."""
-STAYS = ("exact", "weighted", "neutral")
-"""How tokens that must not move are held: as they are, by a weight, or by a weight for all everyday prompts."""
+STAYS = ("exact", "weighted", "mixed", "neutral")
+"""How tokens that must not move are held: as they are, by a weight, by a weight of their own where they stand for the
+words of a compound, or by a weight for all everyday prompts."""
 MEASURED = STAYS[1:]
 """Those that may move a little, so that they only measure how much a change costs."""
+MIXED = 10.0
+"""How much the phrases of `Prompts.mixed` count against other preserved prompts: they are all that tells a compound's
+words from the compound."""
 ROOM = 3
 """An encoder so many times as wide as the empty prompt has tokens holds all of it (docs/decisions/0010)."""
 PRESERVE_TEMPLATES = 4
@@ -143,7 +147,8 @@ class ErasePro(Method):
         return always + names, always + named + near
 
     def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float) -> Solver:
-        kept = Stays.of(stays["exact"], stays["weighted"], stays["neutral"], like=like, rtol=RTOL, weight=weight)
+        parts = (stays["neutral"], 1.0), (stays["weighted"], weight), (stays["mixed"], MIXED * weight)
+        kept = Stays.of(stays["exact"], parts, like=like, rtol=RTOL)
         return lambda target, concept, tolerance: zero_residual_factor(
             target, kept, concept=concept, rtol=RTOL, max_cost=tolerance
         )

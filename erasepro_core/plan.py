@@ -47,6 +47,7 @@ class Tokens:
     """Which prompt pair each of them belongs to, `[n]`."""
     exact: Columns
     weighted: Columns
+    mixed: Columns
     neutral: Columns
 
 
@@ -261,6 +262,7 @@ class _Layout:
             pair=torch.tensor(owner),
             exact=_columns(exact),
             weighted=_columns(weighted),
+            mixed=_columns(places(self.prompts.mixed, content_positions)),
             neutral=_columns(self._neutral(places, source)),
         )
 

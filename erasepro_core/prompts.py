@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 
-from .concept import FIRST, Concept, PromptPair, Request, related_phrases
+from .concept import FIRST, Concept, PromptPair, Request, related_phrases, with_other_words
 from .kinds import KINDS
 from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
@@ -49,13 +49,17 @@ class Prompts:
         }
         self.names = list(request.preserves)
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
-        self.related = _stays(request, _in_sentences(related, many))
+        by_phrase = {p: index for index, concept in enumerate(request.concepts) for p in with_other_words(concept)}
+        mixed = [(index, phrase) for phrase, index in by_phrase.items()]
+        self.related = _stays(request, _in_sentences(related, many) | _in_one(request, mixed[1::2], request.unseen))
+        self.mixed = _stays(request, _in_one(request, mixed[::2], _first(request)))
         spoken = dict.fromkeys(language for concept in request.concepts for language in concept.said_in)
         local = local_prompts(spoken, "solved on")
         everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *local, *request.everyday
         self.fit = request.without_targets(everyday)
         self.near = _stays(request, _near(request, neighbours))
-        self.neighbours = _stays(request, _each_in_one(request, probed(neighbours), request.unseen))
+        probes = [(each.concept, each.name) for each in probed(neighbours)]
+        self.neighbours = _stays(request, _in_one(request, probes, request.unseen))
         names = {each.name for each in neighbours if each.alike}
         self.alike = [prompt for prompt, name in self.neighbours.items() if name in names]
         self.probes = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
@@ -66,12 +70,12 @@ class Prompts:
 
     def all_but_fit(self) -> list[str]:
         """Those that are more than everyday prompts and neighbours."""
-        stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.neighbours]
+        stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.mixed, *self.neighbours]
         return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
 
     def asked(self) -> list[str]:
         """What must stay because a person named it: preserves, anchors, and phrases that share words with a target."""
-        named = [*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors]
+        named = [*self.preserves, *self.names, *self.related, *self.mixed, *self.anchors, *self.unseen_anchors]
         return self._but_targets(named)
 
     def stays(self) -> list[str]:
@@ -110,33 +114,35 @@ def _in_sentences(names: Iterable[str], templates: Sequence[str]) -> dict[str, s
     return {template.replace("{}", name): name for name in names for template in templates}
 
 
-def _each_in_one(
-    request: Request, neighbours: Sequence[Neighbour], sentences: Callable[[Concept, str], Sequence[str]]
-) -> dict[str, str]:
-    """Each neighbour in one sentence of its concept and its language, in turn, by the sentence."""
+Sentences = Callable[[Concept, str], Sequence[str]]
+
+
+def _first(request: Request) -> Sentences:
+    """The first few sentences to solve on."""
+    return lambda concept, name: request.templates(concept, name)[:FIRST]
+
+
+def _in_one(request: Request, names: Iterable[tuple[int, str]], sentences: Sentences) -> dict[str, str]:
+    """Each name, with the concept that it goes with, in one sentence of it and of the name's language, in turn."""
     turns: Counter[int] = Counter()
     found: dict[str, str] = {}
-    for each in neighbours:
-        usable = sentences(request.concepts[each.concept], each.name)
-        found[usable[turns[each.concept] % len(usable)].replace("{}", each.name)] = each.name
-        turns[each.concept] += 1
+    for concept, name in names:
+        usable = sentences(request.concepts[concept], name)
+        found[usable[turns[concept] % len(usable)].replace("{}", name)] = name
+        turns[concept] += 1
     return found
 
 
 def _near(request: Request, neighbours: Sequence[Neighbour]) -> dict[str, str]:
     """Each neighbour that is solved on in one sentence, those that share tokens with a target in the first few."""
-
-    def first(concept: Concept, name: str) -> Sequence[str]:
-        return request.templates(concept, name)[:FIRST]
-
-    near = fitted(neighbours)
+    near, first = fitted(neighbours), _first(request)
     alike = [each for each in near if each.alike]
     held = {
         s.replace("{}", each.name): each.name
         for each in alike
         for s in first(request.concepts[each.concept], each.name)
     }
-    return _each_in_one(request, near, first) | held
+    return _in_one(request, [(each.concept, each.name) for each in near], first) | held
 
 
 def _stays(request: Request, prompts: Mapping[str, str]) -> dict[str, str]:

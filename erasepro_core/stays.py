@@ -75,30 +75,26 @@ class Stays:
     def of(
         cls,
         preserve: Tensor | None = None,
-        weighted: Tensor | None = None,
-        neutral: Tensor | None = None,
+        parts: Sequence[tuple[Tensor, float]] = (),
         *,
         like: Tensor,
         rtol: float = 1e-6,
-        weight: float = 1.0,
         ridge: float = 0.03,
     ) -> Stays:
         """Factors what must not move.
 
-        M is the second moment of the neutral and weighted features plus `ridge` times its mean eigenvalue, or the
-        identity without them. It is taken on what C leaves free, so a huge preserved feature such as BOS sets no scale.
+        M is the weighted sum of the parts' second moments plus `ridge` times its mean eigenvalue, or the identity
+        without them. It is taken on what C leaves free, so a huge preserved feature such as BOS sets no scale.
 
         Args:
             preserve: C, `[d_in, p]`, held exactly.
-            weighted: features to move as little as possible, `[d_in, q]`.
-            neutral: N, `[d_in, m]`.
+            parts: features to move as little as possible, `[d_in, some]`, and how much each part counts.
             like: any features, for their length, type and device.
             rtol: directions of C weaker than this share of the strongest are free (no unit).
-            weight: how much the weighted features count against the neutral ones, which count 1.
             ridge: how much an unseen direction counts against the mean of the seen ones.
         """
         Q = _basis(preserve, rtol, like=wide(like))
-        rows, weights = _weighed([(neutral, 1.0), (weighted, weight)], like=Q)
+        rows, weights = _weighed(parts, like=Q)
         A = _free(rows, weights, Q)
         d, m = A.shape
         floor = ridge * float(A.square().sum()) / d if m else 1.0
@@ -153,14 +149,14 @@ def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
     return left[:, values > rtol * values[0]]
 
 
-def _weighed(parts: Sequence[tuple[Tensor | None, float]], *, like: Tensor) -> tuple[Tensor, Tensor]:
+def _weighed(parts: Sequence[tuple[Tensor, float]], *, like: Tensor) -> tuple[Tensor, Tensor]:
     """All columns of some parts as rows, `[m, d]`, and the weight of each, `[m]`, such that a part counts by its own.
 
     Args:
-        parts: columns, `[d, some]` or None, and how much they count.
+        parts: columns, `[d, some]`, and how much they count.
         like: for their length and device.
     """
-    some = [(columns, weight) for columns, weight in parts if columns is not None and columns.shape[1]]
+    some = [(columns, weight) for columns, weight in parts if columns.shape[1]]
     if not some:
         return like.new_zeros(0, len(like)), like.new_zeros(0)
     rows = torch.cat([columns.T.to(like.device) for columns, _ in some])

@@ -10,6 +10,7 @@ from erasepro_core.concept import (
     PromptPair,
     kind_named,
     related_phrases,
+    with_other_words,
 )
 from erasepro_core.concept_text import line_errors, parse_request
 from erasepro_core.conflicts import Conflicts
@@ -179,6 +180,30 @@ def test_a_compound_protects_its_parts_and_a_name_does_not():
     assert related_phrases(listed) == ["red"]
     (name,) = parse_request("Van Gogh -> an artist", "style").concepts
     assert related_phrases(name) == []
+
+
+def test_the_words_of_a_compound_stand_beside_other_words_and_never_beside_each_other():
+    (compound,) = parse_request("red car | old red car -> blue car", "object").concepts
+    phrases = with_other_words(compound)
+    assert {"red dog", "red chair", "green car", "old red dog"} <= set(phrases)
+    assert not {"red car", "old red car", "blue car"} & set(phrases)
+    assert with_other_words(parse_request("car -> bus", "object").concepts[0]) == []
+    assert with_other_words(parse_request("Van Gogh -> an artist", "style").concepts[0]) == []
+    assert with_other_words(parse_request("bare robot -> robot", "explicit content").concepts[0]) == []
+    own = parse_request(
+        "red car -> blue car", "object", sentences="\n".join(f"{{}}, {n}" for n in range(4)), only_own=True
+    )
+    assert with_other_words(own.concepts[0]) == []
+
+
+def test_half_of_these_phrases_are_solved_on_and_the_others_are_measured():
+    request = parse_request("red car -> blue car\nwooden chair -> chair", "object")
+    found = Prompts(request, request.pairs(2), request.unseen_pairs(1), [], 1)
+    solved, measured = set(found.mixed.values()), set(found.related.values())
+    assert len(solved) == pytest.approx(len(measured), abs=4)
+    assert {"red dog", "red cat"} <= solved | measured
+    assert not solved & measured
+    assert set(found.mixed) <= set(found.all())
 
 
 def test_of_explicit_content_only_what_the_anchor_says_too_is_protected():

@@ -16,7 +16,8 @@ def normal(*shape: int, seed: int) -> Tensor:
 
 def zero_residual_factor(X: Tensor, *, preserve=None, weighted=None, neutral=None, ridge=0.03, **how):
     """The factor, and what must not move, in one call."""
-    return solved_factor(X, Stays.of(preserve, weighted, neutral, like=X, ridge=ridge), **how)
+    parts = [(part, 1.0) for part in (neutral, weighted) if part is not None]
+    return solved_factor(X, Stays.of(preserve, parts, like=X, ridge=ridge), **how)
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import torch
 from erasepro_core import (
     FAMILIES,
     Options,
+    Report,
     family_of,
+    kinds,
     neighbours,
     parse_request,
     prompts,
@@ -176,6 +178,29 @@ def test_a_painter_who_shares_a_token_is_held(words):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "ALIKE", 0)
         assert held < 0.9 * moved()
+
+
+def test_a_word_of_a_compound_is_held_beside_words_that_nobody_solved_on_and_named_where_it_moves(words):
+    host, request = pack.module("nodes.host"), parse_request("red car -> blue car", "object")
+    original = host.HostPath(*words[:2])
+    others = [f"just a red {noun} at night" for noun in ("rose", "hat", "airplane", "lion")]
+
+    def moved() -> float:
+        solution = solve_request(request, Options(templates=4), original)
+        edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
+        reports.append(verify(solution, original, edited, {}))
+        with torch.no_grad():
+            both = encode_prompts(original, others), encode_prompts(edited, others)
+            return float(drift(others, *both, weight_pairs(original, edited)).mean())
+
+    reports: list[Report] = []
+    held = moved()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "OTHERS", 0)
+        alone = moved()
+    assert held < 0.7 * alone
+    assert any(warning.startswith("MOVED, related: red ") for warning in reports[0].warnings())
+    assert not any("related" in warning for warning in reports[1].warnings())  # `red` and `car` alone did not tell
 
 
 def test_pieces_of_a_name_answer_the_tokens_of_the_anchor(words):
