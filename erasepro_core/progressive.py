@@ -109,14 +109,15 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
             return _Found(updates, records, trial, (trial,), swaps, Original(before, {}, {}, {}))
     seen.see(others, lambda: step(Phase.READING))
     original = seen.whole()
-    attempts = Attempts(path, plan, options, encoders, groups, original, step, swaps if rows else NO_SWAPS, swapped)
+    used, several = swaps if rows else NO_SWAPS, len(starts) + bool(rows) > 1
+    attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, by_depth=several)
     best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     step.end(Phase.SOLVING)
     rows = rows if best.table else {}
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     records = (*map(_table_record, rows, rows.values()), *best.records, *records)
-    return _Found(updates, records, trial, trials, swaps if rows else NO_SWAPS, original)
+    return _Found(updates, records, trial, trials, used if rows else NO_SWAPS, original)
 
 
 def _in_the_tables(
