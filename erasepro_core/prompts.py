@@ -12,6 +12,10 @@ from .kinds import KINDS
 from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
+MIXED_IN_ALL = 288
+"""So many phrases of words of compounds beside other words are solved on and measured, those of four compounds; more
+compounds share them."""
+
 
 class Prompts:
     """The prompts of a solve. None of those that must stay mentions a target.
@@ -49,8 +53,7 @@ class Prompts:
         }
         self.names = list(request.preserves)
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
-        by_phrase = {p: index for index, concept in enumerate(request.concepts) for p in with_other_words(concept)}
-        mixed = [(index, phrase) for phrase, index in by_phrase.items()]
+        mixed = _mixed(request)
         self.related = _stays(request, _in_sentences(related, many) | _in_one(request, mixed[1::2], request.unseen))
         self.mixed = _stays(request, _in_one(request, mixed[::2], _first(request)))
         spoken = dict.fromkeys(language for concept in request.concepts for language in concept.said_in)
@@ -75,7 +78,7 @@ class Prompts:
 
     def asked(self) -> list[str]:
         """What must stay because a person named it: preserves, anchors, and phrases that share words with a target."""
-        named = [*self.preserves, *self.names, *self.related, *self.mixed, *self.anchors, *self.unseen_anchors]
+        named = [*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors]
         return self._but_targets(named)
 
     def stays(self) -> list[str]:
@@ -114,7 +117,15 @@ def _in_sentences(names: Iterable[str], templates: Sequence[str]) -> dict[str, s
     return {template.replace("{}", name): name for name in names for template in templates}
 
 
+def _mixed(request: Request) -> list[tuple[int, str]]:
+    """Words of compounds beside other words, each phrase with the concept that it goes with."""
+    found = {phrase: index for index, concept in enumerate(request.concepts) for phrase in with_other_words(concept)}
+    phrases = [(index, phrase) for phrase, index in found.items()]
+    return phrases[:: -(-len(phrases) // MIXED_IN_ALL) or 1]
+
+
 Sentences = Callable[[Concept, str], Sequence[str]]
+"""Gives the sentences of a concept for a name."""
 
 
 def _first(request: Request) -> Sentences:

@@ -16,7 +16,7 @@ from erasepro_core.concept_text import line_errors, parse_request
 from erasepro_core.conflicts import Conflicts
 from erasepro_core.neighbours import Neighbour, fitted, probed
 from erasepro_core.neutral import FIT_PROMPTS, PROBE_PROMPTS
-from erasepro_core.prompts import Prompts
+from erasepro_core.prompts import MIXED_IN_ALL, Prompts
 
 
 def test_a_line_holds_a_target_its_aliases_and_its_anchor():
@@ -204,6 +204,17 @@ def test_half_of_these_phrases_are_solved_on_and_the_others_are_measured():
     assert {"red dog", "red cat"} <= solved | measured
     assert not solved & measured
     assert set(found.mixed) <= set(found.all())
+
+
+def test_many_compounds_share_the_room_for_these_phrases():
+    lines = [
+        f"{colour} {thing} -> thing" for colour in ("red", "green", "blue") for thing in ("car", "cup", "hat", "bus")
+    ]
+    request = parse_request("\n".join(lines), "object")
+    found = Prompts(request, request.pairs(1), request.unseen_pairs(1), [], 1)
+    assert len(found.mixed) <= MIXED_IN_ALL // 2
+    words = {word for phrase in found.mixed.values() for word in phrase.split()}
+    assert {"red", "green", "blue", "car", "cup", "hat", "bus"} <= words
 
 
 def test_of_explicit_content_only_what_the_anchor_says_too_is_protected():
