@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .methods import Preserve
-from .report import NOT_ERASED, Report
+from .report import Report
 
 ROUNDED = 0.1
 """A residual above this on what a layer was to hold exactly comes from the precision of the weights."""
@@ -14,8 +14,8 @@ ROUNDED = 0.1
 def why_not_erased(report: Report) -> str:
     """Each concept that is still there, with its leak, its reason and what to do; empty if there is none."""
     return " ".join(
-        f"not erased: {report.solution.request.concepts[index]} (leak {leak:.2f}, expected at most {NOT_ERASED}). "
-        f"{_reason(report, index, leak)}"
+        f"not erased: {report.solution.request.concepts[index]} (leak {leak:.2f}, expected at most "
+        f"{report.most_left(index)}). {_reason(report, index, leak)}"
         for index, leak in report.still_there()
     )
 

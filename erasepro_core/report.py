@@ -12,11 +12,13 @@ from typing import Any
 from .checks import Check
 from .concept import Request
 from .plain import plain
-from .solution import Solution
+from .solution import FORGIVEN_LEAK, Solution
 
 PACK_VERSION = "0.1.0"
 ALIKE = 0.15
 """A target that differs from its anchor by less than this share of the anchor's size means about the same."""
+SAME = 0.05
+"""Names that stood no further from their anchor had next to nothing to erase."""
 NOT_ERASED = 0.5
 """A concept with more leak than this on its own training sentences counts as not erased."""
 MOVED = 0.2
@@ -76,7 +78,11 @@ class Report:
         """
         leaks = enumerate(zip(self.leak_training, self.leak_unseen, strict=True))
         left = ((index, max(both) if self.meant_the_same(index) else both[0]) for index, both in leaks)
-        return [(index, leak) for index, leak in left if not leak <= NOT_ERASED]
+        return [(index, leak) for index, leak in left if not leak <= self.most_left(index)]
+
+    def most_left(self, index: int) -> float:
+        """The largest leak at which a concept counts as erased: less where there was next to nothing to erase."""
+        return NOT_ERASED if self.contrast(index) > SAME else FORGIVEN_LEAK
 
     def contrast(self, index: int) -> float:
         """How far the names of a concept stood from their anchor at most, as a share of the anchor's size.
