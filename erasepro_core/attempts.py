@@ -75,8 +75,9 @@ class Attempts:
     """Tokens whose rows may change in the tables."""
     swapped: Encoded | None
     """Features of some prompts with the tables changed and nothing else."""
-    by_depth: bool
-    """Whether each block has its own share of the tolerance; where nothing is tried, all of them have all of it."""
+    several: bool
+    """Whether starts are tried. Then each block has its own share of the tolerance; a single start has all of it in
+    every block."""
     solvers: dict[str, Solver] = field(default_factory=dict)
     """By what reads the features that must not move; prepared once for all start depths."""
 
@@ -190,7 +191,7 @@ class _Pass:
 
         The kept mixes are those of all target columns of the plan, `[all]`, of which the chosen ones are solved on.
         """
-        tolerance = self.shared.options.tolerance * self.share * (share if self.shared.by_depth else 1.0)
+        tolerance = self.shared.options.tolerance * self.share * (share if self.shared.several else 1.0)
         factor = self.shared.solver(names, target)(target, concept, tolerance)
         kept = factor.kept.new_zeros(len(chosen), factor.kept.shape[1])
         kept[chosen.to(kept.device)] = factor.kept

@@ -110,7 +110,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     seen.see(others, lambda: step(Phase.READING))
     original = seen.whole()
     used, several = swaps if rows else NO_SWAPS, len(starts) + bool(rows) > 1
-    attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, by_depth=several)
+    attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, several=several)
     best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     step.end(Phase.SOLVING)

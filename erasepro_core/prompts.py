@@ -13,8 +13,7 @@ from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
 MIXED_IN_ALL = 288
-"""So many phrases of words of compounds beside other words are solved on and measured, those of four compounds; more
-compounds share them."""
+"""Phrases with words of compounds beside other words: all that four compounds have. More compounds get fewer each."""
 
 
 class Prompts:

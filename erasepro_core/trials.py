@@ -93,8 +93,7 @@ class Trials:
         """
         plan, encoders = self.attempts.plan, self.attempts.encoders
         tables, first = bool(self.attempts.swaps), starts[0]
-        several = len(starts) + tables > 1
-        few = several and len(plan.few) < len(plan.pairs)
+        few = self.attempts.several and len(plan.few) < len(plan.pairs)
         if tables:
             self._try(deepest(encoders), table=True, share=0.0, few=few)
             self._try(deepest(encoders), table=True, few=few)
@@ -104,7 +103,7 @@ class Trials:
         table = self.best[0].table
         self._over(starts, table=table, few=few)
         layers = min((trial for trial, _ in self.tried if trial.share), key=lambda trial: trial.score, default=None)
-        if several and layers is not None:
+        if self.attempts.several and layers is not None:
             self._try(layers.start, table=layers.table, share=MORE, few=few)
             self._over(starts if layers.leak > FORGIVEN_LEAK else [], table=table, share=MORE, few=few)
         trial, best = self.best

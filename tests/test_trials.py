@@ -48,6 +48,7 @@ def found(known: dict[Any, tuple[float, float]], *, tables: bool = False, starts
         plan=SimpleNamespace(few={0}, pairs=range(9)),
         encoders=[SimpleNamespace(blocks=range(DEPTH))],
         swaps=tables,
+        several=len(starts) + tables > 1,
         attempt=attempt,
         known=known,
     )

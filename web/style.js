@@ -1,4 +1,4 @@
-// How the editor and the panels look. It is a module and no file of its own, so that the page waits for no request.
+// How the editor and the panels look. A module and not a style sheet, so that the page waits for no request.
 
 export const STYLE = `
 /* Colours come from the theme of the page. */
