@@ -18,6 +18,7 @@ FIRST = 4
 """How many of the built-in sentences cover all registers."""
 BESIDE = 2
 """In how many sentences of each other language a concept's English names are said, if others of its names are in it."""
+ARTICLES = frozenset(("a", "an", "the"))
 HOLD_OUT = 5
 """Of own sentences that replace the built-in ones, the fifth, tenth and so on are held out."""
 
@@ -87,6 +88,19 @@ class Concept:
     def said_once(self) -> list[str]:
         """The names, of several spellings of one name the first."""
         return list({key(name): name for name in reversed(self.names)}.values())[::-1]
+
+    @property
+    def left_out(self) -> str:
+        """The words of a name that its anchor leaves out, saying nothing in their place: `red` of `red cup -> a cup`.
+
+        Empty where the anchor has words of its own, and for proper names, of which single words mean little.
+        """
+        said = {key(word) for word in self.anchor.split()} - ARTICLES
+        for name in () if self.kind.proper_names else self.names:
+            left = [word for word in name.split() if key(word) not in {*said, *ARTICLES}]
+            if left and said < {key(word) for word in name.split()}:
+                return " ".join(left)
+        return ""
 
     def unseen(self, name: str = "") -> tuple[str, ...]:
         """Sentences that are never solved on, in the language of a name."""

@@ -33,6 +33,12 @@ def _reason(report: Report, index: int, leak: float) -> str:
             f"{report.contrast(index):.2f} of their size). It was erased from this model already, or the model does "
             "not know the word. Connect MODEL and CLIP from before Apply Erasure, or name another anchor."
         )
+    if concept.left_out:
+        return (
+            f"Its anchor only leaves out {concept.left_out!r}. With nothing in its place, pictures still show what is "
+            "left of it. Say what shall be there instead, as in 'red cup -> blue cup' or 'bare tree -> tree with "
+            "leaves'."
+        )
     if report.residual_max > ROUNDED:
         return (
             f"The precision of the weights rounds the correction away (residual {report.residual_max:.2f}). Load the "

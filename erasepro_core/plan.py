@@ -71,8 +71,9 @@ class Plan:
     unseen: tuple[PromptPair, ...]
     groups: Mapping[str, Mapping[str, str]]
     """Prompts whose drift is measured, by name of the group; each with what it is about."""
-    alike: tuple[str, ...]
-    """Those of the prompts whose drift is measured that are about names which share tokens with a target."""
+    apart: tuple[tuple[str, ...], ...]
+    """Parts of these groups that a start is judged by on their own, since they are hard to hold: words of compounds
+    beside other words, and names that share tokens with a target."""
     prefixes: Prefixes
     stays: tuple[str, ...]
     """Every prompt and name that must not move."""
@@ -168,8 +169,8 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
         named=tuple(pairs[:named]),
         few=_few(pairs[:named], min(FEW, max(1, FEW_IN_ALL // names))),
         unseen=tuple(unseen),
-        groups=prompts.groups(),
-        alike=tuple(prompts.alike),
+        groups=prompts.groups,
+        apart=tuple(map(tuple, prompts.apart)),
         prefixes=prefixes,
         stays=tuple(prompts.stays()),
         known=tuple(prompts.known()),

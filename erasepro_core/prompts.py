@@ -7,13 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 
-from .concept import FIRST, Concept, PromptPair, Request, related_phrases, with_other_words
+from .concept import Concept, PromptPair, Request, related_phrases, with_other_words
 from .kinds import KINDS
 from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
 MIXED_IN_ALL = 288
 """Phrases with words of compounds beside other words: all that four compounds have. More compounds get fewer each."""
+MIXED_SENTENCES = 2
+"""Sentences in which each of these phrases stands that is solved on."""
+ALIKE_SENTENCES = 4
+"""The same of names that share tokens with a target."""
+PROBED = 2
+"""Sentences in which a preserved name, or a word of a compound, is measured."""
 
 
 class Prompts:
@@ -38,33 +44,44 @@ class Prompts:
         long: bool = False,
     ):
         self._request = request
+        concepts = list(enumerate(request.concepts))
         known = [request.templates(concept) for concept in request.concepts]
         many = unique(template for templates in known for template in templates)
-        related = unique(phrase for concept in request.concepts for phrase in related_phrases(concept))
+        related = {phrase: index for index, concept in concepts for phrase in related_phrases(concept)}
+        mixed = _mixed(request)
+        named = [(index, name) for name in request.preserves for index, _ in concepts]
         self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
         self.anchors = unique(pair.anchor_prompt for pair in pairs)
-        self.unseen_anchors = unique(pair.anchor_prompt for pair in unseen)
-        self.preserves = {
-            template.replace("{}", name): name
-            for name in request.preserves
-            for concept in request.concepts
-            for template in request.templates(concept, name)[:sentences]
-        }
+        self.preserves = _in_some(request, named, sentences)
         self.names = list(request.preserves)
+        self.related = _stays(request, _in_sentences(related, many))
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
-        mixed = _mixed(request)
-        self.related = _stays(request, _in_sentences(related, many) | _in_one(request, mixed[1::2], request.unseen))
-        self.mixed = _stays(request, _in_one(request, mixed[::2], _first(request)))
+        self.mixed = _stays(request, _in_turn(request, mixed[::2], request.templates, MIXED_SENTENCES))
         spoken = dict.fromkeys(language for concept in request.concepts for language in concept.said_in)
         local = local_prompts(spoken, "solved on")
         everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *local, *request.everyday
         self.fit = request.without_targets(everyday)
         self.near = _stays(request, _near(request, neighbours))
-        probes = [(each.concept, each.name) for each in probed(neighbours)]
-        self.neighbours = _stays(request, _in_one(request, probes, request.unseen))
-        names = {each.name for each in neighbours if each.alike}
-        self.alike = [prompt for prompt, name in self.neighbours.items() if name in names]
-        self.probes = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
+
+        def measured(names: Sequence[tuple[int, str]], times: int = 1) -> dict[str, str]:
+            return _stays(request, _in_turn(request, names, request.unseen, times))
+
+        alone = [(index, phrase) for phrase, index in related.items()]
+        beside, near = mixed[1::2], [(each.concept, each.name) for each in probed(neighbours)]
+        alike = [(each.concept, each.name) for each in neighbours if each.alike]
+        neutral = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
+        anchors = unique(pair.anchor_prompt for pair in unseen)
+        groups = {
+            "preserves": measured(named, PROBED),
+            "related": measured(alone, PROBED) | measured(beside),
+            "neighbours": measured(near),
+            "anchors": dict(zip(anchors, anchors, strict=True)),
+            "neutral": dict(zip(neutral, neutral, strict=True)),
+        }
+        self.groups = {name: group for name, group in groups.items() if group}
+        """Prompts whose drift is measured, by name of the group; each with what it is about. None is solved on."""
+        self.apart = [part for part in (_about(groups["related"], beside), _about(groups["neighbours"], alike)) if part]
+        """Of these groups what is hard to hold: words of compounds beside others, and names that share tokens."""
 
     def all(self) -> list[str]:
         """Every prompt once, the empty one first."""
@@ -72,13 +89,13 @@ class Prompts:
 
     def all_but_fit(self) -> list[str]:
         """Those that are more than everyday prompts and neighbours."""
-        stays = [*self.unseen_anchors, *self.preserves, *self.names, *self.related, *self.mixed, *self.neighbours]
-        return unique(["", *self.targets, *self.anchors, *stays, *self.probes])
+        stays = [*self.preserves, *self.names, *self.related, *self.mixed, *chain(*self.groups.values())]
+        return unique(["", *self.targets, *self.anchors, *stays])
 
     def asked(self) -> list[str]:
         """What must stay because a person named it: preserves, anchors, and phrases that share words with a target."""
-        named = [*self.preserves, *self.names, *self.related, *self.anchors, *self.unseen_anchors]
-        return self._but_targets(named)
+        anchors = *self.anchors, *self.groups.get("anchors", ())
+        return self._but_targets([*self.preserves, *self.names, *self.related, *anchors])
 
     def stays(self) -> list[str]:
         """Every prompt that must not move, and every name of the targets' kinds."""
@@ -99,17 +116,6 @@ class Prompts:
         targets = set(self.targets)
         return unique(prompt for prompt in prompts if prompt not in targets)
 
-    def groups(self) -> Mapping[str, Mapping[str, str]]:
-        """Prompts whose drift is measured, by name of the group; each with what it is about. No group is empty."""
-        named = {
-            "preserves": self.preserves,
-            "related": self.related,
-            "neighbours": self.neighbours,
-            "anchors": dict(zip(self.unseen_anchors, self.unseen_anchors, strict=True)),
-            "neutral": dict(zip(self.probes, self.probes, strict=True)),
-        }
-        return {name: group for name, group in named.items() if group}
-
 
 def _in_sentences(names: Iterable[str], templates: Sequence[str]) -> dict[str, str]:
     """Each name in each sentence, by the sentence."""
@@ -127,32 +133,51 @@ Sentences = Callable[[Concept, str], Sequence[str]]
 """Gives the sentences of a concept for a name."""
 
 
-def _first(request: Request) -> Sentences:
-    """The first few sentences to solve on."""
-    return lambda concept, name: request.templates(concept, name)[:FIRST]
-
-
-def _in_one(request: Request, names: Iterable[tuple[int, str]], sentences: Sentences) -> dict[str, str]:
-    """Each name, with the concept that it goes with, in one sentence of it and of the name's language, in turn."""
+def _in_turn(
+    request: Request, names: Iterable[tuple[int, str]], sentences: Sentences, times: int = 1
+) -> dict[str, str]:
+    """Each name, with the concept that it goes with, in the next sentences of it and of the name's language."""
     turns: Counter[int] = Counter()
     found: dict[str, str] = {}
     for concept, name in names:
         usable = sentences(request.concepts[concept], name)
-        found[usable[turns[concept] % len(usable)].replace("{}", name)] = name
+        for _ in range(times):
+            found[usable[turns[concept] % len(usable)].replace("{}", name)] = name
+            turns[concept] += 1
+    return found
+
+
+def _in_some(request: Request, names: Iterable[tuple[int, str]], count: int) -> dict[str, str]:
+    """Each name, with the concept that it goes with, in the first sentence to solve on and in others, in turn.
+
+    How far a name moves depends more on its sentence than on the name, so that all names together stand in all
+    sentences (docs/decisions/0110).
+    """
+    turns: Counter[int] = Counter()
+    found: dict[str, str] = {}
+    for concept, name in names:
+        first, *rest = request.templates(request.concepts[concept], name)
+        more = min(count - 1, len(rest))
+        for n in range(more):
+            place = turns[concept] + n * len(rest) // more
+            found[rest[place % len(rest)].replace("{}", name)] = name
+        found[first.replace("{}", name)] = name
         turns[concept] += 1
     return found
 
 
 def _near(request: Request, neighbours: Sequence[Neighbour]) -> dict[str, str]:
-    """Each neighbour that is solved on in one sentence, those that share tokens with a target in the first few."""
-    near, first = fitted(neighbours), _first(request)
-    alike = [each for each in near if each.alike]
-    held = {
-        s.replace("{}", each.name): each.name
-        for each in alike
-        for s in first(request.concepts[each.concept], each.name)
-    }
-    return _in_one(request, [(each.concept, each.name) for each in near], first) | held
+    """Each neighbour that is solved on in one sentence, those that share tokens with a target in a few."""
+    near = fitted(neighbours)
+    alike = [(each.concept, each.name) for each in near if each.alike]
+    every = [(each.concept, each.name) for each in near]
+    return _in_turn(request, every, request.templates) | _in_some(request, alike, ALIKE_SENTENCES)
+
+
+def _about(prompts: Mapping[str, str], names: Iterable[tuple[int, str]]) -> list[str]:
+    """Those of the prompts that are about some names."""
+    wanted = {name for _, name in names}
+    return [prompt for prompt, name in prompts.items() if name in wanted]
 
 
 def _stays(request: Request, prompts: Mapping[str, str]) -> dict[str, str]:

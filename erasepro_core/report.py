@@ -21,6 +21,8 @@ SAME = 0.05
 """Names that stood no further from their anchor had next to nothing to erase."""
 NOT_ERASED = 0.5
 """A concept with more leak than this on its own training sentences counts as not erased."""
+LEFT_OUT = 0.1
+"""The same where the anchor only leaves out words: with nothing in their place, what is left still shows (0110)."""
 MOVED = 0.2
 """A name that was to stay and drifts further than this is warned of (docs/decisions/0031)."""
 
@@ -74,15 +76,26 @@ class Report:
         """Concepts that are still there, by index, and what is left of each.
 
         Sentences that it was solved on count; unseen ones as well where target and anchor meant about the same before,
-        since such a solve fits little more than its own sentences.
+        since such a solve fits little more than its own sentences, and where the anchor only leaves out words.
         """
-        leaks = enumerate(zip(self.leak_training, self.leak_unseen, strict=True))
-        left = ((index, max(both) if self.meant_the_same(index) else both[0]) for index, both in leaks)
-        return [(index, leak) for index, leak in left if not leak <= self.most_left(index)]
+        left = []
+        for index, both in enumerate(zip(self.leak_training, self.leak_unseen, strict=True)):
+            leak = max(both) if self.meant_the_same(index) or self._left_out(index) else both[0]
+            if not leak <= self.most_left(index):
+                left.append((index, leak))
+        return left
 
     def most_left(self, index: int) -> float:
-        """The largest leak at which a concept counts as erased: less where there was next to nothing to erase."""
+        """The largest leak at which a concept counts as erased.
+
+        It is less where there was next to nothing to erase, and where the anchor only leaves out words of a name.
+        """
+        if self._left_out(index):
+            return LEFT_OUT
         return NOT_ERASED if self.contrast(index) > SAME else FORGIVEN_LEAK
+
+    def _left_out(self, index: int) -> str:
+        return self.solution.request.concepts[index].left_out
 
     def contrast(self, index: int) -> float:
         """How far the names of a concept stood from their anchor at most, as a share of the anchor's size.
@@ -128,8 +141,15 @@ class Report:
         return "\n".join(lines)
 
     def warnings(self) -> list[str]:
-        """What a person should know: remarks on the request, and names that were to stay and drifted over `MOVED`."""
-        lines = list(self.solution.remarks)
+        """What a person should know: remarks on the request, what is left, and names that drifted over `MOVED`."""
+        lines, there = list(self.solution.remarks), {index for index, _ in self.still_there()}
+        for index, leak in enumerate(self.leak_unseen):
+            if index not in there and not leak <= FORGIVEN_LEAK:
+                lines.append(
+                    f"LEFT, {self.solution.request.concepts[index]}: leak {leak:.2f} in unseen sentences. Pictures may "
+                    "still show it now and then. Look at pictures, raise the tolerance, or choose an anchor that is "
+                    "closer to the target."
+                )
         for group, moved in self.moved.items():
             far = [each for each in moved if not each[1] <= MOVED]
             if far:

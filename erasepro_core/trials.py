@@ -40,13 +40,13 @@ class Sample:
     unseen: list[PromptPair]
     seen: list[PromptPair]
     groups: list[list[str]]
-    """Of prompts that must not move; those about names that share tokens with a target are one more."""
+    """Of prompts that must not move; see `Plan.groups` and `Plan.apart`."""
     prefixes: Prefixes
 
     @classmethod
     def of(cls, plan: Plan, left: Sequence[PromptPair] = ()) -> Sample:
         """At most `TRIED` of each, and of those pairs that the tables are known to leave."""
-        groups = [_some(list(group)) for group in (*plan.groups.values(), plan.alike) if group]
+        groups = [_some(list(group)) for group in (*plan.groups.values(), *plan.apart)]
         return cls([*_some(plan.unseen), *_some(left)], _some(plan.few_pairs), groups, plan.prefixes)
 
     @property

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save, save_file
 
 from erasepro_core import parse_request
 from erasepro_core.container import CHECKSUM, FileError, checksum
+from erasepro_core.failures import why_not_erased
 from erasepro_core.families.kohya import KOHYA_BLOCKS, kohya_names
 from erasepro_core.files import FORMAT, LOSS, pack, read, unpack
 from erasepro_core.report import PACK_VERSION, digest_of
@@ -248,6 +249,25 @@ def test_what_moved_too_far_is_warned_of_by_name():
     assert warning in report.short()
     assert not replace(report, moved={"preserves": (("ring", 0.19),)}).warnings()
     assert replace(report, moved={"neighbours": (("moon", float("nan")),)}).warnings()  # what cannot be told is told
+
+
+def test_what_may_show_in_pictures_is_warned_of():
+    report = replace(example(), moved={}, leak_training=(0.1,), leak_unseen=(0.29,))
+    assert not report.warnings()
+    (warning,) = replace(report, leak_unseen=(0.31,)).warnings()
+    assert warning.startswith("LEFT, circle | disc -> square: leak 0.31 in unseen sentences.")
+
+
+def test_an_anchor_that_only_leaves_out_words_must_leave_little():
+    """Of `bare robot -> robot` half of the pictures were as before at a leak of .21; with a coat none, at .26."""
+    report = replace(example(), moved={}, leak_training=(0.1,), leak_unseen=(0.12,))
+    assert not report.still_there()
+    solution = replace(report.solution, request=parse_request("red cup -> cup", "object"))
+    left = replace(report, solution=solution)
+    assert left.still_there() == [(0, 0.12)]
+    assert "only leaves out 'red'" in why_not_erased(left)
+    assert not left.warnings()  # what is an error is no warning too
+    assert not replace(left, leak_unseen=(0.1,)).still_there()
 
 
 def test_own_sentences_travel_in_a_file_and_change_the_digest(tmp_path):
