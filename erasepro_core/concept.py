@@ -18,7 +18,6 @@ FIRST = 4
 """How many of the built-in sentences cover all registers."""
 BESIDE = 2
 """In how many sentences of each other language a concept's English names are said, if others of its names are in it."""
-ARTICLES = frozenset(("a", "an", "the"))
 HOLD_OUT = 5
 """Of own sentences that replace the built-in ones, the fifth, tenth and so on are held out."""
 
@@ -88,19 +87,6 @@ class Concept:
     def said_once(self) -> list[str]:
         """The names, of several spellings of one name the first."""
         return list({key(name): name for name in reversed(self.names)}.values())[::-1]
-
-    @property
-    def left_out(self) -> str:
-        """The words of a name that its anchor leaves out, saying nothing in their place: `red` of `red cup -> a cup`.
-
-        Empty where the anchor has words of its own, and for proper names, of which single words mean little.
-        """
-        said = {key(word) for word in self.anchor.split()} - ARTICLES
-        for name in () if self.kind.proper_names else self.names:
-            left = [word for word in name.split() if key(word) not in {*said, *ARTICLES}]
-            if left and said < {key(word) for word in name.split()}:
-                return " ".join(left)
-        return ""
 
     def unseen(self, name: str = "") -> tuple[str, ...]:
         """Sentences that are never solved on, in the language of a name."""
@@ -268,27 +254,6 @@ def _consistent(conflicts: Conflicts, request: Request) -> Conflicts:
     if reason is not None:
         raise ConceptError(reason)
     return conflicts
-
-
-def related_phrases(concept: Concept) -> list[str]:
-    """Phrases that share words with a concept's names and must survive; see `Kind.related`."""
-    return _but_names(concept, (p for name in concept.said_once for p in concept.kind.related(name, concept.anchor)))
-
-
-def with_other_words(concept: Concept) -> list[str]:
-    """Phrases in which the words of a concept's names stand beside others; see `Kind.with_other_words`.
-
-    None where a person's own sentences replace the built-in ones: the things in them are not for us to choose.
-    """
-    if concept.only_own:
-        return []
-    return _but_names(concept, (phrase for name in concept.said_once for phrase in concept.kind.with_other_words(name)))
-
-
-def _but_names(concept: Concept, phrases: Iterable[str]) -> list[str]:
-    """The phrases, each once, but for a concept's own names and its anchor."""
-    erased = {key(phrase) for phrase in (*concept.names, concept.anchor)}
-    return [phrase for phrase in dict.fromkeys(phrases) if key(phrase) not in erased]
 
 
 def unlisted_forms(concept: Concept) -> dict[str, tuple[str, str]]:

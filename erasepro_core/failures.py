@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from .compound import left_out
 from .methods import Preserve
 from .report import Report
 
@@ -33,9 +34,9 @@ def _reason(report: Report, index: int, leak: float) -> str:
             f"{report.contrast(index):.2f} of their size). It was erased from this model already, or the model does "
             "not know the word. Connect MODEL and CLIP from before Apply Erasure, or name another anchor."
         )
-    if concept.left_out:
+    if words := left_out(concept):
         return (
-            f"Its anchor only leaves out {concept.left_out!r}. With nothing in its place, pictures still show what is "
+            f"Its anchor only leaves out {words!r}. With nothing in its place, pictures still show what is "
             "left of it. Say what shall be there instead, as in 'red cup -> blue cup' or 'bare tree -> tree with "
             "leaves'."
         )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 
-from .concept import Concept, PromptPair, Request, related_phrases, with_other_words
+from .compound import related_phrases, with_other_words
+from .concept import Concept, PromptPair, Request
 from .kinds import KINDS
 from .neighbours import Neighbour, fitted, others, probed
 from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .checks import Check
+from .compound import left_out
 from .concept import Request
 from .plain import plain
 from .solution import FORGIVEN_LEAK, Solution
@@ -95,7 +96,7 @@ class Report:
         return NOT_ERASED if self.contrast(index) > SAME else FORGIVEN_LEAK
 
     def _left_out(self, index: int) -> str:
-        return self.solution.request.concepts[index].left_out
+        return left_out(self.solution.request.concepts[index])
 
     def contrast(self, index: int) -> float:
         """How far the names of a concept stood from their anchor at most, as a share of the anchor's size.

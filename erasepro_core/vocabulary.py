@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .align import content_positions, name_positions
-from .concept import Concept, Request, related_phrases
+from .compound import related_phrases
+from .concept import Concept, Request
 from .encoded import encode_prompts
 from .mention import Mentions
 from .neighbours import CANDIDATES

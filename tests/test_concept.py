@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
+from erasepro_core.compound import left_out, related_phrases, with_other_words
 from erasepro_core.concept import (
     KINDS,
     ConceptError,
     PromptPair,
     kind_named,
-    related_phrases,
-    with_other_words,
 )
 from erasepro_core.concept_text import line_errors, parse_request
 from erasepro_core.conflicts import Conflicts
@@ -201,7 +200,7 @@ def test_a_compound_protects_its_parts_and_a_name_does_not():
 )
 def test_an_anchor_may_only_leave_out_words(line, kind, left):
     (concept,) = parse_request(line, kind).concepts
-    assert concept.left_out == left
+    assert left_out(concept) == left
 
 
 def test_the_words_of_a_compound_stand_beside_other_words_and_never_beside_each_other():

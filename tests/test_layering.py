@@ -33,7 +33,7 @@ ORDER = (
     ("neighbours",),
     ("encoded",),
     ("path",),
-    ("concept_text",),
+    ("concept_text", "compound"),
     ("families", "neutral", "concept", "container"),
     ("solve", "align", "capture", "conflicts", "kinds", "plain", "progress"),
     ("stays", "marks", "mention", "number", "readers"),
