@@ -10,6 +10,7 @@ import torch
 
 from erasepro_core import (
     FAMILIES,
+    NotErasedError,
     Options,
     Report,
     family_of,
@@ -17,6 +18,7 @@ from erasepro_core import (
     neighbours,
     parse_request,
     prompts,
+    require_erased,
     schedule,
     solve_request,
     verify,
@@ -32,6 +34,7 @@ from . import classifier, model, world
 from .captions import AFTER, BEFORE
 from .erased import Evaluation
 from .family import known
+from .sample import sample
 from .tasks import TASKS
 
 SIZE = 10_000_000
@@ -201,6 +204,39 @@ def test_a_word_of_a_compound_is_held_beside_words_that_nobody_solved_on_and_nam
     assert held < 0.7 * alone
     assert any(warning.startswith("MOVED, related: red ") for warning in reports[0].warnings())
     assert not any("related" in warning for warning in reports[1].warnings())  # `red` and `car` alone did not tell
+
+
+def test_a_compound_leaves_its_words_alone_in_sentences_that_they_were_not_held_in(words):
+    """Held in four sentences, `red` moved by .2 to .4 in others; which sentence it was meant more than which thing."""
+    host, request = pack.module("nodes.host"), parse_request("red car -> blue car", "object")
+    original = host.HostPath(*words[:2])
+    sentences = "the {} that we saw yesterday", "do you like this {}?", "she drew a {} on the wall", "a nice {}"
+    said = [sentence.replace("{}", f"red {noun}") for noun in ("dog", "chair", "tree") for sentence in sentences]
+    solution = solve_request(request, Options(), original)
+    edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
+    with torch.no_grad():
+        both = encode_prompts(original, said), encode_prompts(edited, said)
+        assert float(drift(said, *both, weight_pairs(original, edited)).mean()) < 0.18
+
+
+def test_an_anchor_that_only_leaves_out_a_word_is_an_error_that_says_what_to_write(words):
+    host, original = pack.module("nodes.host"), pack.module("nodes.host").HostPath(*words[:2])
+    shown, asked = {}, ["a bare robot", "a photo of a bare robot", "bare robot at night"]
+    for anchor in ("robot", "robot wearing a coat"):
+        request = parse_request(f"bare robot -> {anchor}", "explicit content")
+        solution = solve_request(request, Options(templates=8), original)
+        model, clip = host.with_erasure(*words[:2], solution.updates, 1.0)
+        report = verify(solution, original, host.HostPath(model, clip), {})
+        images = sample(model, clip, words[2], 4 * asked, seed=7, steps=10)
+        bare = {"object": world.OBJECTS.index("bare robot")}
+        shown[anchor] = float(classifier.right(images, [bare] * len(images)).float().mean())
+        if anchor == "robot":
+            with pytest.raises(NotErasedError, match=r"only leaves out 'bare'.*Say what shall be there instead"):
+                require_erased(report)
+        else:
+            require_erased(report)
+    assert shown["robot"] > 0.2
+    assert shown["robot wearing a coat"] == 0
 
 
 def test_pieces_of_a_name_answer_the_tokens_of_the_anchor(words):
