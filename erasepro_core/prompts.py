@@ -73,7 +73,7 @@ class Prompts:
         neutral = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
         anchors = unique(pair.anchor_prompt for pair in unseen)
         groups = {
-            "preserves": measured(named, PROBED),
+            "preserves": _in_turn(request, named, request.unseen, PROBED),  # one may name a target
             "related": measured(alone, PROBED) | measured(beside),
             "neighbours": measured(near),
             "anchors": dict(zip(anchors, anchors, strict=True)),

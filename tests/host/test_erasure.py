@@ -41,7 +41,7 @@ def hooks(mini) -> int:
 def test_every_layer_answers_targets_as_anchors_when_encoded_again(report):
     assert len(report.residuals) > 20
     assert max(r.kept for r in report.residuals.values()) < 1e-4
-    assert max(r.all for r in report.residuals.values()) < 0.2  # what truncation leaves, said openly
+    assert max(r.all for r in report.residuals.values()) < 0.22  # what truncation leaves, said openly
     assert all(record.gap > 0.1 for record in report.solution.layers)  # there was something to erase
 
 

@@ -29,7 +29,7 @@ def test_a_plural_goes_with_its_singular(words):
         solve(*words[:2], CATS, Options.named(**usual, forms=forms)).leak_unlisted[0] for forms in (True, False)
     )
     assert without > 0.3
-    assert with_forms < 0.5 * without
+    assert with_forms < 0.6 * without
 
 
 def test_few_sentences_have_few_forms(host, mini):

@@ -61,7 +61,7 @@ def test_what_must_not_move_is_held_once_and_not_by_a_check(host):
     core, plans, original = (pack.module(f"erasepro_core{name}") for name in ("", ".plan", ".original"))
     path = bridge.HostPath(model, clip)
     plan = plans.make_plan(core.parse_request(*REQUEST), core.Options(templates=2), path, ())
-    parts = plan.parts(plan.compared)
+    parts = plan.parts(plan.prompts)
     seen, check = (original.Observation(path, plan, [], stays=kept) for kept in (True, False))
     for each in (seen, check):
         each.see(parts)
