@@ -11,6 +11,7 @@ from erasepro_core.align import content_positions
 from erasepro_core.audit import audit_against, negative_remarks
 from erasepro_core.encoded import encode_prompts
 from erasepro_core.kinds import NAMED
+from erasepro_core.measure import drift, weight_pairs
 from erasepro_core.methods import Preserve
 from erasepro_core.neutral import local_prompts
 from erasepro_core.probes import OWN
@@ -178,10 +179,13 @@ def test_a_long_everyday_prompt_is_shortened_and_named(tiny):
 
 def test_a_preserve_that_mentions_a_target_is_named_with_what_is_done(tiny):
     request = parse_request("red -> blue", "object", "red wine\nstar")
-    moved, said = {}, {}
+    moved, said, before = {}, {}, path(tiny(UNCASED))
+    alone = ["red wine"]
     for mode in (Preserve.EXACT, Preserve.OFF):
-        report, _ = solved(tiny(UNCASED), request, replace(TWO, preserve=mode))
-        moved[mode] = dict(report.moved["preserves"])["red wine"]
+        report, after = solved(tiny(UNCASED), request, replace(TWO, preserve=mode))
+        assert "red wine" in dict(report.moved["preserves"])
+        both = encode_prompts(before, alone), encode_prompts(after, alone)
+        moved[mode] = float(drift(alone, *both, weight_pairs(before, after)))
         (said[mode],) = (line for line in report.warnings() if line.startswith("The preserve 'red wine' names 'red'"))
     assert "its words are held where they stand alone" in said[Preserve.EXACT]
     assert "preserves are ignored" in said[Preserve.OFF]
