@@ -207,7 +207,7 @@ def test_a_word_of_a_compound_is_held_beside_words_that_nobody_solved_on_and_nam
 
 
 def test_a_compound_leaves_its_words_alone_in_sentences_that_they_were_not_held_in(words):
-    """Held in four sentences, `red` moved by .2 to .4 in others; which sentence it was meant more than which thing."""
+    """Where all held phrases stood in four sentences, these moved by .22; the sentence matters more than the thing."""
     host, request = pack.module("nodes.host"), parse_request("red car -> blue car", "object")
     original = host.HostPath(*words[:2])
     sentences = "the {} that we saw yesterday", "do you like this {}?", "she drew a {} on the wall", "a nice {}"
