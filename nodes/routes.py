@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from ..erasepro_core import ConceptError, parse_request
-from ..erasepro_core.concept import kind_named
+from ..erasepro_core.compound import left_out
+from ..erasepro_core.concept import Concept, kind_named
 from ..erasepro_core.concept_text import line_errors, line_names, lines_read
 from ..erasepro_core.marks import BARS, split_lines
 from .host import add_post_route, token_count
@@ -88,8 +89,8 @@ def explain(text: str, kind: str, preserve: str, everyday: str = "", sentences: 
 
     Returns:
         `lines`, by number: `error` (None if the line has none), `tokens`, the counts of the target and each alias,
-        None for one too long to count, and `read` and `names`, the line and its names as they are read (None and no
-        names if it is no concept);
+        None for one too long to count, `read` and `names`, the line and its names as they are read (None and no names
+        if it is no concept), and `left_out`, the words that its anchor only leaves out, if there are any;
         `default_anchor`, of the kind; `error`, of the text as a whole, None if it has none or if a line has one.
     """
     default_anchor = kind_named(kind).default_anchor
@@ -98,13 +99,20 @@ def explain(text: str, kind: str, preserve: str, everyday: str = "", sentences: 
         number: {
             "error": errors.get(number),
             "tokens": [_tokens(name) for name in line_names(line)],
-            "read": str(concept) if (concept := read[number]) else None,
-            "names": list(concept.names) if concept else [],
+            **_about(read[number]),
         }
         for number, line in enumerate(split_lines(text), start=1)
     }
     error = None if errors else _text_error(text, kind, preserve, everyday, sentences)
     return {"lines": lines, "default_anchor": default_anchor, "error": error}
+
+
+def _about(concept: Concept | None) -> dict[str, Any]:
+    """What is said of a line that is a concept, or of one that is none."""
+    if concept is None:
+        return {"read": None, "names": []}
+    words = left_out(concept)
+    return {"read": str(concept), "names": list(concept.names)} | ({"left_out": words} if words else {})
 
 
 def _tokens(name: str) -> int | None:

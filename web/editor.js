@@ -10,6 +10,7 @@ import { say } from "./words.js";
 const PAUSE = 200; // milliseconds after the last keystroke before the server is asked
 const FIELDS = ["preserve", "everyday", "sentences"]; // text widgets that the editor shows as fields of its own
 const COLUMNS = ["target", "aliases", "anchor"];
+const LEFT_OUT = "The anchor only leaves out {words}. Pictures would still show it, so Solve may stop. Say what shall be there instead.";
 
 /** Puts the editor on a node and takes the text widgets it replaces out of sight. */
 export function attachEditor(node) {
@@ -249,9 +250,11 @@ class ConceptEditor {
       const wrong = comment ? say("A line that starts with # is a comment and erases nothing.") : about.error;
       const typed = writeLine({ ...this.rows[index], anchor: this.rows[index].anchor || anchor });
       const read = about.read && about.read !== typed ? say("Read as: {line}", { line: about.read }) : "";
-      note.hidden = !wrong && !read;
+      const left = about.left_out ? say(LEFT_OUT, { words: about.left_out }) : "";
+      const text = wrong || [read, left].filter(Boolean).join(" ");
+      note.hidden = !text;
       note.classList.toggle("erasepro-error", Boolean(wrong));
-      note.firstChild.textContent = wrong || read;
+      note.firstChild.textContent = text;
       row.classList.toggle("erasepro-wrong", Boolean(wrong));
       for (const cell of row.querySelectorAll("input")) cell.ariaInvalid = String(Boolean(wrong));
       const tokens = row.querySelector(".erasepro-tokens");

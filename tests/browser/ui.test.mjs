@@ -206,6 +206,17 @@ scene("what a line is read as is shown under it, and what is refused with its ri
   await cell("target").fill("embedding:fox");
   await page.getByText("Write the words that it stands for.").filter({ visible: true }).waitFor();
   await page.getByText("Read as:").waitFor({ state: "hidden" });
+  await page.evaluate(() => {
+    const kind = window.app.graph.nodes[0].widgets.find((widget) => widget.name === "kind");
+    kind.value = "object";
+    kind.callback?.(kind.value);
+  });
+  await cell("target").fill("red cup");
+  await cell("anchor").fill("cup");
+  await page.getByText("The anchor only leaves out red").filter({ visible: true }).waitFor();
+  await comfyui.portrait(page, "ErasePro_DefineConcepts", `${shots}/left_out.png`);
+  await cell("anchor").fill("blue cup");
+  await page.getByText("The anchor only leaves out").waitFor({ state: "hidden" });
 });
 
 scene("concepts are typed in the table and stand in the text", async () => {

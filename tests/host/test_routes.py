@@ -50,6 +50,12 @@ def test_what_stands_around_a_name_is_read_and_said(server):
     assert "everyday prompts, line 1" in answer["error"]
 
 
+def test_words_that_an_anchor_only_leaves_out_are_named(server):
+    lines = ask(server, text="red cup -> a cup\nred cup -> blue cup\n# red cup", kind="object", preserve="")["lines"]
+    assert lines["1"]["left_out"] == "red"
+    assert "left_out" not in lines["2"] and "left_out" not in lines["3"]
+
+
 def test_a_text_without_concepts_is_an_error_of_no_line(server):
     answer = ask(server, text="# nothing yet", kind="object", preserve="")
     assert "concept text is empty" in answer["error"]
