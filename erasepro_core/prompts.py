@@ -53,11 +53,11 @@ class Prompts:
         named = [(index, name) for name in request.preserves for index, _ in concepts]
         self.targets = [pair.target_prompt for pair in (*pairs, *unseen)]
         self.anchors = unique(pair.anchor_prompt for pair in pairs)
-        self.preserves = _in_some(request, named, sentences)
+        self.preserves = _said(request, named, request.templates, _spread(sentences))
         self.names = list(request.preserves)
         self.related = _stays(request, _in_sentences(related, many))
         # A word of a compound must survive beside other words too: a yellow circle, when a red one is erased.
-        self.mixed = _stays(request, _in_turn(request, mixed[::2], request.templates, MIXED_SENTENCES))
+        self.mixed = _stays(request, _said(request, mixed[::2], request.templates, _in_turn(MIXED_SENTENCES)))
         spoken = dict.fromkeys(language for concept in request.concepts for language in concept.said_in)
         local = local_prompts(spoken, "solved on")
         everyday = *FIT_PROMPTS, *(LONG_PROMPTS if long else ()), *local, *request.everyday
@@ -65,7 +65,7 @@ class Prompts:
         self.near = _stays(request, _near(request, neighbours))
 
         def measured(names: Sequence[tuple[int, str]], times: int = 1) -> dict[str, str]:
-            return _stays(request, _in_turn(request, names, request.unseen, times))
+            return _stays(request, _said(request, names, request.unseen, _in_turn(times)))
 
         alone = [(index, phrase) for phrase, index in related.items()]
         beside, near = mixed[1::2], [(each.concept, each.name) for each in probed(neighbours)]
@@ -73,7 +73,7 @@ class Prompts:
         neutral = request.without_targets((*PROBE_PROMPTS, *local_prompts(spoken, "unseen")))
         anchors = unique(pair.anchor_prompt for pair in unseen)
         groups = {
-            "preserves": _in_turn(request, named, request.unseen, PROBED),  # one may name a target
+            "preserves": _said(request, named, request.unseen, _in_turn(PROBED)),  # one may name a target
             "related": measured(alone, PROBED) | measured(beside),
             "neighbours": measured(near),
             "anchors": dict(zip(anchors, anchors, strict=True)),
@@ -132,39 +132,39 @@ def _mixed(request: Request) -> list[tuple[int, str]]:
 
 Sentences = Callable[[Concept, str], Sequence[str]]
 """Gives the sentences of a concept for a name."""
+Order = Callable[[int, int], Iterable[int]]
+"""Gives the places of the sentences that a name stands in, from its turn and from how many sentences there are."""
 
 
-def _in_turn(
-    request: Request, names: Iterable[tuple[int, str]], sentences: Sentences, times: int = 1
-) -> dict[str, str]:
-    """Each name, with the concept that it goes with, in the next sentences of it and of the name's language."""
+def _said(request: Request, names: Iterable[tuple[int, str]], sentences: Sentences, order: Order) -> dict[str, str]:
+    """Each name, with the concept that it goes with, in some sentences of it and of the name's language."""
     turns: Counter[int] = Counter()
     found: dict[str, str] = {}
     for concept, name in names:
         usable = sentences(request.concepts[concept], name)
-        for _ in range(times):
-            found[usable[turns[concept] % len(usable)].replace("{}", name)] = name
-            turns[concept] += 1
+        found |= {usable[n].replace("{}", name): name for n in order(turns[concept], len(usable))}
+        turns[concept] += 1
     return found
 
 
-def _in_some(request: Request, names: Iterable[tuple[int, str]], count: int) -> dict[str, str]:
-    """Each name, with the concept that it goes with, in the first sentence to solve on and in others, in turn.
+def _in_turn(times: int) -> Order:
+    """The next few sentences for each name."""
+    return lambda turn, count: [(turn * times + n) % count for n in range(times)]
+
+
+def _spread(times: int) -> Order:
+    """The first sentence for each name, and others from all over the list, which differ from name to name.
 
     How far a name moves depends more on its sentence than on the name, so that all names together stand in all
     sentences (docs/decisions/0110).
     """
-    turns: Counter[int] = Counter()
-    found: dict[str, str] = {}
-    for concept, name in names:
-        first, *rest = request.templates(request.concepts[concept], name)
-        more = min(count - 1, len(rest))
-        for n in range(more):
-            place = turns[concept] + n * len(rest) // more
-            found[rest[place % len(rest)].replace("{}", name)] = name
-        found[first.replace("{}", name)] = name
-        turns[concept] += 1
-    return found
+
+    def places(turn: int, count: int) -> list[int]:
+        rest = count - 1
+        more = min(times - 1, rest)
+        return [*(1 + (turn + n * rest // more) % rest for n in range(more)), 0]
+
+    return places
 
 
 def _near(request: Request, neighbours: Sequence[Neighbour]) -> dict[str, str]:
@@ -172,7 +172,8 @@ def _near(request: Request, neighbours: Sequence[Neighbour]) -> dict[str, str]:
     near = fitted(neighbours)
     alike = [(each.concept, each.name) for each in near if each.alike]
     every = [(each.concept, each.name) for each in near]
-    return _in_turn(request, every, request.templates) | _in_some(request, alike, ALIKE_SENTENCES)
+    found = _said(request, every, request.templates, _in_turn(1))
+    return found | _said(request, alike, request.templates, _spread(ALIKE_SENTENCES))
 
 
 def _about(prompts: Mapping[str, str], names: Iterable[tuple[int, str]]) -> list[str]:
