@@ -106,7 +106,7 @@ def leak(
     Returns:
         `[n]`, no unit; 0 where the two prompts never differed.
     """
-    return ratios([targets_and_anchors(pairs, original, edited, prefixes)], _one_by_one(weights))[0].clamp_min(0)
+    return ratios([targets_and_anchors(pairs, original, edited, prefixes)], one_by_one(weights))[0].clamp_min(0)
 
 
 def drift(prompts: Sequence[str], original: Encoded, edited: Encoded, weights: Weights) -> Tensor:
@@ -114,7 +114,7 @@ def drift(prompts: Sequence[str], original: Encoded, edited: Encoded, weights: W
 
     Of several inputs of the diffusion model, the one that moved most counts.
     """
-    return ratios([before_and_after(prompts, original, edited)], _one_by_one(weights))[0].clamp_min(0)
+    return ratios([before_and_after(prompts, original, edited)], one_by_one(weights))[0].clamp_min(0)
 
 
 def targets_and_anchors(
@@ -143,7 +143,8 @@ def before_and_after(prompts: Sequence[str], original: Encoded, edited: Encoded)
     return found
 
 
-def _one_by_one(weights: Weights) -> Iterator[tuple[str, str, WeightPair]]:
+def one_by_one(weights: Weights) -> Iterator[tuple[str, str, WeightPair]]:
+    """Each of the weights with its input and its name."""
     return ((text_input, name, pair) for text_input, pairs in weights.items() for name, pair in pairs.items())
 
 

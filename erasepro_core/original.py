@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .capture import CapturedLayer, Columns, captured, take
 from .encoded import Encoded, by_prompt
+from .measure import Weights
 from .methods import MEASURED, STAYS
 from .path import Features, TextPath
 from .plan import Plan, Tokens
@@ -46,6 +47,8 @@ class Original:
     stays: dict[str, dict[str, Tensor]]
     """By layer that reads them, or by input: the features that must not move, `[d, n]` by the part they play. A solve
     takes them out, since they are most of the memory."""
+    weights: Weights = field(default_factory=dict)
+    """One for all that read an input; see `stand_in_weight`. None where only a check looks."""
 
 
 class Observation:
@@ -93,8 +96,8 @@ class Observation:
         if place.reads == layer.name:
             self._stay.add(layer.name, part, tokens, read, self._roles)
 
-    def whole(self) -> Original:
-        """All that was seen."""
+    def whole(self, weights: Weights | None = None) -> Original:
+        """All that was seen, with one weight for all that read an input."""
         pairs = {name: AlignedPair(**parts) for name, parts in self._given.whole().items()}
         names = {text_input.name for text_input in self._path.inputs}
         return Original(
@@ -102,6 +105,7 @@ class Observation:
             layers={name: pair for name, pair in pairs.items() if name not in names},
             inputs={name: pair for name, pair in pairs.items() if name in names},
             stays=self._stay.whole(),
+            weights=weights or {},
         )
 
 

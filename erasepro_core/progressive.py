@@ -106,12 +106,12 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
         if trial is not None:  # no everyday prompt need be encoded
             step.end(Phase.SOLVING)
             updates, records = UpdateSet(path.family.name, rows, {}), tuple(map(_table_record, rows, rows.values()))
-            return _Found(updates, records, trial, (trial,), swaps, Original(before, {}, {}, {}))
+            return _Found(updates, records, trial, (trial,), swaps, Original(before, {}, {}, {}, weights))
     seen.see(others, lambda: step(Phase.READING))
-    original = seen.whole()
+    original = seen.whole(weights)
     used, several = swaps if rows else NO_SWAPS, len(starts) + bool(rows) > 1
     attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, several=several)
-    best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)
+    best, trial, trials = Trials(attempts, Sample.of(plan, left), []).best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     step.end(Phase.SOLVING)
     rows = rows if best.table else {}

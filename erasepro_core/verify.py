@@ -13,7 +13,15 @@ from .checks import make_checks
 from .concept import PromptPair, Request
 from .encoded import Encoded, encode_prompts, matched
 from .failures import why_not_erased
-from .measure import Comparisons, before_and_after, ratios, read_weights, targets_and_anchors
+from .measure import (
+    Comparisons,
+    WeightPair,
+    before_and_after,
+    one_by_one,
+    ratios,
+    read_weights,
+    targets_and_anchors,
+)
 from .original import Observation, Original
 from .path import TextPath
 from .plan import Plan, make_plan
@@ -60,7 +68,8 @@ def verify(
     leaks = [targets_and_anchors(pairs, *encoded, plan.prefixes) for pairs in (plan.named, plan.unseen)]
     leaks += [_probed(each, (original, edited), encoded) for each in probes if each]
     drifts = [before_and_after(list(group), *encoded) for group in plan.groups.values()]
-    found = [each.tolist() for each in ratios([*leaks, *drifts], read_weights(original, edited))]
+    weights = _compared((original, edited), before, alone=not solution.updates.diffusion_model)
+    found = [each.tolist() for each in ratios([*leaks, *drifts], weights)]
     seen, unseen, *left = found[: len(leaks)]
     moved = {
         name: dict(zip(group, each, strict=True))
@@ -129,6 +138,15 @@ def _after(solution: Solution, path: TextPath, plan: Plan) -> _After:
     seen = _seen(path, plan, _updated(solution, path), plan.edited)
     layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
     return _After(seen.encoded, layers, inputs)
+
+
+def _compared(
+    models: tuple[TextPath, TextPath], before: Original, *, alone: bool
+) -> Iterable[tuple[str, str, WeightPair]]:
+    """The weights whose outputs are compared: one for all that read an input where an erasure leaves all alone."""
+    if alone and before.weights and all(one is other for _, _, (one, other) in read_weights(*models)):
+        return one_by_one(before.weights)
+    return read_weights(*models)
 
 
 def _kept(solution: Solution) -> dict[str, Tensor]:

@@ -1,11 +1,14 @@
 """Rows of the tables of token embeddings: what they erase, what stays as it was, and how a file holds them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from erasepro_core import Options, parse_request, solve_request, verify
 from erasepro_core.files import pack, read
+from erasepro_core.measure import Comparison
 from erasepro_core.table import own_tokens
 from erasepro_core.update import RowUpdate
 from tests import pack as packs
@@ -170,6 +173,29 @@ def test_without_own_tokens_the_layers_do_it(host, mini):
     assert TABLE not in solution.updates.text_encoder
     edited = host.HostPath(*host.with_erasure(*mini[:2], solution.updates, 1.0))
     assert verify(solution, path, edited, {}).leak_training[0] < 0.1
+
+
+def test_where_no_linear_changed_a_check_compares_one_weight_for_all(host, mini, monkeypatch):
+    """It says what a check says that knows nothing of the solve and goes through all of them."""
+    path = host.HostPath(*mini[:2])
+    solution = solve_request(REQUEST, Options(), path)
+    half = host.HostPath(*host.with_erasure(*mini[:2], solution.updates, 0.5))  # so that much is left
+    squares, counts = Comparison.squares, []
+
+    def counted(self, original, changed):
+        counts[-1] += 1
+        return squares(self, original, changed)
+
+    def checked(solution):
+        counts.append(0)
+        return verify(solution, path, half, {})
+
+    monkeypatch.setattr(Comparison, "squares", counted)
+    with_solve, alone = checked(solution), checked(replace(solution, observed=None))
+    assert counts[0] * len(path.inputs[0].layers) == counts[1]
+    assert with_solve.leak_unseen == pytest.approx(alone.leak_unseen, rel=1e-4)
+    assert with_solve.leak_unseen[0] > 0.2
+    assert with_solve.drift == pytest.approx(alone.drift, abs=1e-5)
 
 
 @pytest.fixture(scope="module")
