@@ -111,7 +111,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     original = seen.whole(weights)
     used, several = swaps if rows else NO_SWAPS, len(starts) + bool(rows) > 1
     attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, several=several)
-    best, trial, trials = Trials(attempts, Sample.of(plan, left), []).best_of(starts)
+    best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)
     conditioned, records = _text_conditioned(attempts, best)
     step.end(Phase.SOLVING)
     rows = rows if best.table else {}

@@ -77,6 +77,8 @@ class Trials:
     """The starts that were tried, and those still to try."""
 
     attempts: Attempts
+    weights: Weights
+    """One for all that read an input."""
     sample: Sample
     tried: list[tuple[Trial, Attempt]]
 
@@ -141,8 +143,8 @@ class Trials:
             with edited({path.module(name): update for name, update in attempt.updates.items()}):
                 after = encode_prompts(path, self.sample.prompts, known=attempt.encoded)
         after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
-        original, how = self.attempts.original, {"table": attempt.table, "share": attempt.share}
-        return self.sample.trial(attempt.start, original.encoded, after, original.weights, **how)
+        before = self.attempts.original.encoded
+        return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table, share=attempt.share)
 
 
 def _rms(values: Tensor) -> float:
