@@ -17,6 +17,7 @@ from .align import TokenRow, common
 from .concept import Request
 from .neutral import everyday_words
 from .path import Features, Rows, TextPath
+from .thesaurus import all_words, is_word
 from .update import RowUpdate
 
 DEPTH = -1
@@ -26,7 +27,13 @@ CONTEXTS = ("", "of ")
 MOST_NAMED = 5
 """So many names that change with a token are named, and the others counted."""
 SHORTEST = 3
-"""Letters of the shortest part of a word that counts as a word; shorter ones are mostly none."""
+"""Letters of the shortest word that no everyday prompt says; shorter ones of the thesaurus are mostly none."""
+SAMPLED = 8
+"""Every so many words of the thesaurus one is looked at, to find the pieces that words share."""
+SHARED = 1e-3
+"""A piece that more than this share of words have is no name's own."""
+AT_ONCE = 4
+"""Words of one prompt that is tokenized for that."""
 FEW_USES = 0.03
 """A token that is all of a name may change if at most this share of what must not move has it in another word."""
 
@@ -113,9 +120,10 @@ def own_tokens(
     """The tokens that only targets use: whole words, and pieces of words.
 
     Every token of a prompt or a name that must not move stays, and so does one that two concepts send to different
-    anchors, and a part of a word that is an everyday word elsewhere. The layers do what is left of such a name. A token
-    that is all of a name changes even so where few prompts use it as a piece of another word, as `sunflower` does of
-    `sun`: to leave it would leave the whole name. A form that nobody typed takes no piece that any known name has.
+    anchors, a part of a word that is an English word elsewhere, and a piece that many English words share (decision
+    0112). The layers do what is left of such a name. A token that is all of a name changes even so where few prompts
+    use it as a piece of another word, as `sunflower` does of `sun`: to leave it would leave the whole name. A form that
+    nobody typed takes no piece that any known name has.
 
     Args:
         request: what to erase.
@@ -137,11 +145,13 @@ def own_tokens(
         if forms and not concept.kind.proper_names:
             said.add(index, request.forms(concept).values(), said.pieces_of_forms, concept.anchor)
     words_inside = said.words_inside()
+    shared = _shared_pieces(path, encoders if said.has_pieces else ())
     swaps: dict[str, dict[int, int]] = {}
     for name in encoders:
         whole, pieces = said.whole[name], said.pieces[name]
         often = (token for token, count in uses[name].items() if count > FEW_USES * len(stays))
         stay = {*uses[name], *words_of_names[name], *words_inside[name], *whole}
+        stay |= shared.get(name, set())
         swaps[name] = _clear(said.pieces_of_forms[name], {*stay, *in_names[name], *pieces})
         swaps[name] |= _clear(pieces, stay) | _clear(whole, {*asked_for[name], *often})
     changed = (_said_by(word, tokens, swaps[name]) for name, each in said.words.items() for word, tokens in each)
@@ -187,15 +197,20 @@ class _Said:
                     for token, answer in found:
                         answers.setdefault(token, {}).setdefault(concept, answer)
 
+    @property
+    def has_pieces(self) -> bool:
+        """Whether there are tokens that are not all of a name or form."""
+        return any(any(each.values()) for each in (self.pieces, self.pieces_of_forms))
+
     def words_inside(self) -> dict[str, set[int]]:
-        """The tokens of parts of words that are an everyday word elsewhere, by encoder.
+        """The tokens of parts of words that are an English word elsewhere, by encoder.
 
         A tokenizer that marks only the ends of words has one token for `apples` and the end of `pineapples`; one that
         marks only their starts has one for `dragon` and the start of `dragonfly`.
         """
         split = dict.fromkeys(word for each in self.words.values() for word, tokens in each if len(tokens) > 1)
-        ends = (part for word in split for n in range(SHORTEST, len(word)) for part in (word[:n], word[-n:]))
-        parts = dict.fromkeys(part for part in ends if part.lower() in everyday_words())
+        ends = (part for word in split for n in range(2, len(word)) for part in (word[:n], word[-n:]))
+        parts = dict.fromkeys(part for part in ends if _is_word(part))
         found: dict[str, set[int]] = {name: set() for name in self._encoders}
         for context in CONTEXTS:
             empty, *rows = self._path.tokenize([context.strip(), *(context + part for part in parts)])
@@ -219,6 +234,23 @@ def _uses(rows: Sequence[Rows], encoders: Sequence[str], words: Sequence[int] | 
             ids = row[name].words
             if words is None or len(ids) == words[place]:
                 tokens.update({*ids})
+    return found
+
+
+def _is_word(part: str) -> bool:
+    """Whether a part of a word is an English word: an everyday one, or any of three letters and more."""
+    return part.lower() in everyday_words() or (len(part) >= SHORTEST and is_word(part))
+
+
+def _shared_pieces(path: TextPath, encoders: Sequence[str]) -> dict[str, set[int]]:
+    """Tokens that many English words have in some spelling, by encoder: `ness`, or the letter `K`."""
+    words = all_words()[::SAMPLED]
+    parts = [" ".join(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)]
+    found: dict[str, set[int]] = {name: set() for name in encoders}
+    for spelled in (str.lower, str.title, str.upper) if encoders else ():
+        uses = _uses(path.tokenize([spelled(part) for part in parts]), encoders)
+        for name, tokens in found.items():
+            tokens.update(token for token, count in uses[name].items() if count > SHARED * len(words))
     return found
 
 

@@ -99,6 +99,16 @@ def relations(names: Iterable[str], words: Sequence[str]) -> list[Relation]:
     return [Relation.NAME if key(word) in numbers else _relation(known, first, all_of_them, word) for word in words]
 
 
+def all_words() -> list[str]:
+    """Every word that it has."""
+    return list(_meanings().of_word)
+
+
+def is_word(word: str) -> bool:
+    """Whether it has a word, in either number."""
+    return bool(_meanings().of(word))
+
+
 def synonyms(names: Iterable[str]) -> list[str]:
     """Words for the same, the names themselves among them."""
     known = _meanings()

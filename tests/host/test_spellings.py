@@ -17,6 +17,7 @@ from erasepro_core.neutral import local_prompts
 from erasepro_core.probes import OWN
 from erasepro_core.progressive import solve_request
 from erasepro_core.spellings import fitting, spelled_out, unread
+from erasepro_core.table import own_tokens
 from tests import pack
 from tests.host.families import every_layer, quick
 
@@ -199,3 +200,14 @@ def test_brackets_of_a_name_are_the_tokens_of_prompts_that_have_them(tiny, famil
     (typed,) = live.tokenize([r"saber \(fate\)"], emphasis=True)
     rows = live.tokenize(list(listed))
     assert any(all(row[e.name].ids == typed[e.name].ids for e in live.encoders) for row in rows)
+
+
+@pytest.mark.parametrize("family", CASED)
+def test_letters_and_other_words_stay_where_every_case_has_tokens_of_its_own(host, tiny, family):
+    """`KITTY` is `K` and more, as 4K is; `kitty` may begin as the word kit."""
+    path = host.HostPath(*tiny(family))
+    request = parse_request("kitty | KITTY | Kitty | tabby | TABBY -> dog", "object")
+    swaps = own_tokens(request, path, ["a photo"]).tokens
+    assert any(swaps.values())
+    for row in path.tokenize(["4K", "an IT person", "a drum kit", "a T-shirt", "a tab", "FBI", "by the sea"]):
+        assert not any(tokens.keys() & {*row[name].words} for name, tokens in swaps.items())

@@ -118,9 +118,10 @@ def swapped(host, both, text: str, kind: str = "object", known: tuple[str, ...] 
     [
         ("pineapple -> thing", {"pineapple", "pine"}, "apples"),  # pine, apples</w>
         ("sparrow -> thing", {"sparrow", "spar"}, "rows"),
-        ("toadstool -> thing", {"to", "ad", "sto", "ols"}, "stool"),
+        ("toadstool -> thing", {"ols"}, "stool"),
+        ("grasshopper -> thing", {"gras", "grasshopper"}, "shoppers"),
         ("apple | pineapple -> thing", {"apple", "apples", "pine", "pineapple"}, ""),
-        ("Piet Mondrian -> art", {"mon", "drian"}, ""),  # CLIP has a token for the word `drian`, but nobody says it
+        ("Piet Mondrian -> art", {"dri", "drian"}, "mon"),  # CLIP has a token for the word `drian`, but nobody says it
     ],
 )
 def test_a_word_at_the_end_of_a_name_stays_where_words_are_known_by_their_ends(host, mini, text, changed, stays):
@@ -136,7 +137,7 @@ def test_a_word_at_the_end_of_a_name_stays_where_words_are_known_by_their_ends(h
         ("dragonfly -> thing", "object", {"##fly"}, "dragon"),
         ("Aubrey Beardsley -> an artist", "style", {"##sley", "aubrey"}, "beard"),
         ("beard | Beardsley -> thing", "object", {"beard", "##sley"}, ""),
-        ("Peter Paul Rubens -> an artist", "style", {"ruben", "##s", "peter", "paul"}, ""),
+        ("Peter Paul Rubens -> an artist", "style", {"ruben", "peter", "paul"}, "##s"),
     ],
 )
 def test_a_word_at_the_start_of_a_name_stays_where_words_are_known_by_their_starts(
@@ -149,10 +150,17 @@ def test_a_word_at_the_start_of_a_name_stays_where_words_are_known_by_their_star
 
 
 def test_a_form_that_nobody_typed_takes_no_piece_of_a_known_name(host, words):
-    """The plural of `holly` starts with `ho`, as Hokusai does."""
-    assert "ho" in swapped(host, words[:2], "holly -> thing")
-    assert "ho" not in swapped(host, words[:2], "holly -> thing", known=("Katsushika Hokusai",))
-    assert "ho" in swapped(host, words[:2], "hollies -> things", known=("Katsushika Hokusai",))
+    """The plural of `holly` has a piece of Hollie."""
+    known = ("Hollie Smith",)
+    assert "##llie" in swapped(host, words[:2], "holly -> thing")
+    assert "##llie" not in swapped(host, words[:2], "holly -> thing", known=known)
+    assert "##llie" in swapped(host, words[:2], "hollies -> things", known=known)
+
+
+def test_what_many_words_share_is_no_names_own(host, words):
+    """`##ness` ends a thousand words beside nakedness, and every plural has `##s`."""
+    assert not swapped(host, words[:2], "nakedness -> thing")
+    assert "##s" not in swapped(host, words[:2], "hollies -> things")
 
 
 def test_names_that_change_with_a_token_are_named_and_stay_if_asked(host, words):
