@@ -48,7 +48,7 @@ class Original:
     """By layer that reads them, or by input: the features that must not move, `[d, n]` by the part they play. A solve
     takes them out, since they are most of the memory."""
     weights: Weights = field(default_factory=dict)
-    """One for all that read an input; see `stand_in_weight`. None where only a check looks."""
+    """One for all that read an input; see `stand_in_weight`. Empty where only a check looks."""
 
 
 class Observation:
@@ -96,8 +96,8 @@ class Observation:
         if place.reads == layer.name:
             self._stay.add(layer.name, part, tokens, read, self._roles)
 
-    def whole(self, weights: Weights | None = None) -> Original:
-        """All that was seen, with one weight for all that read an input."""
+    def whole(self) -> Original:
+        """All that was seen."""
         pairs = {name: AlignedPair(**parts) for name, parts in self._given.whole().items()}
         names = {text_input.name for text_input in self._path.inputs}
         return Original(
@@ -105,7 +105,6 @@ class Observation:
             layers={name: pair for name, pair in pairs.items() if name not in names},
             inputs={name: pair for name, pair in pairs.items() if name in names},
             stays=self._stay.whole(),
-            weights=weights or {},
         )
 
 

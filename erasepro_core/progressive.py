@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -108,7 +108,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
             updates, records = UpdateSet(path.family.name, rows, {}), tuple(map(_table_record, rows, rows.values()))
             return _Found(updates, records, trial, (trial,), swaps, Original(before, {}, {}, {}, weights))
     seen.see(others, lambda: step(Phase.READING))
-    original = seen.whole(weights)
+    original = replace(seen.whole(), weights=weights)
     used, several = swaps if rows else NO_SWAPS, len(starts) + bool(rows) > 1
     attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, several=several)
     best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)

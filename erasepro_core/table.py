@@ -29,7 +29,7 @@ MOST_NAMED = 5
 SHORTEST = 3
 """Letters of the shortest word that no everyday prompt says; shorter ones of the thesaurus are mostly none."""
 SAMPLED = 8
-"""Every so many words of the thesaurus one is looked at, to find the pieces that words share."""
+"""One in so many words of the thesaurus is looked at, to find the pieces that words share."""
 SHARED = 1e-3
 """A piece that more than this share of words have is no name's own."""
 AT_ONCE = 4
@@ -145,7 +145,7 @@ def own_tokens(
         if forms and not concept.kind.proper_names:
             said.add(index, request.forms(concept).values(), said.pieces_of_forms, concept.anchor)
     words_inside = said.words_inside()
-    shared = _shared_pieces(path, encoders if said.has_pieces else ())
+    shared = _shared_pieces(path, encoders) if said.has_pieces else {}
     swaps: dict[str, dict[int, int]] = {}
     for name in encoders:
         whole, pieces = said.whole[name], said.pieces[name]
@@ -247,7 +247,7 @@ def _shared_pieces(path: TextPath, encoders: Sequence[str]) -> dict[str, set[int
     words = all_words()[::SAMPLED]
     parts = [" ".join(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)]
     found: dict[str, set[int]] = {name: set() for name in encoders}
-    for spelled in (str.lower, str.title, str.upper) if encoders else ():
+    for spelled in str.lower, str.title, str.upper:
         uses = _uses(path.tokenize([spelled(part) for part in parts]), encoders)
         for name, tokens in found.items():
             tokens.update(token for token, count in uses[name].items() if count > SHARED * len(words))
