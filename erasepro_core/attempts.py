@@ -15,14 +15,18 @@ from .methods import Solver
 from .options import Options
 from .original import Original
 from .path import Features, TextPath
-from .plan import Plan, unique
+from .plan import Plan
 from .progress import Phase, Steps
+from .prompts import unique
 from .schedule import ScheduledLayer, layers_from
 from .solution import LayerRecord, Side
-from .solve import RightFactor, summed
+from .solve import RightFactor, restoring_update, summed
 from .stays import wide
 from .table import SwappedPath, Swaps
 from .update import LowRankUpdate
+
+STILL = 1e-4
+"""What must not move counts as unmoved where it moved by less than this share."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,13 @@ class Attempts:
         plan, layers = self.plan, layers_from(self.encoders, start)
         prompts = unique(pair.target_prompt for pair in (plan.few_pairs if few else plan.pairs))
         rows, known = [plan.row_of[prompt] for prompt in prompts], self.known(table)
-        work = _Pass(self, plan.places(rows), few, share, {layer.name: layer for layer in layers})
+        follows = bool(layers) and not few and self.options.schedule.carries
+        rows = list(dict.fromkeys([*rows, *plan.followed])) if follows else rows
+        work = _Pass(self, plan.places(rows), few, follows, share, {layer.name: layer for layer in layers})
         if not layers and known.has(prompts):
             features = known.together(prompts)
         else:
-            with captured([layer.captured(self.path, work.targets(layer.encoder)) for layer in layers], work.on_layer):
+            with captured([layer.captured(self.path, work.listened(layer)) for layer in layers], work.on_layer):
                 read = [plan.rows[row] for row in rows], [plan.padding[row] for row in rows]
                 features = self.path_of(table).encode(*read)
         contexts = [work.context(features, group) for group in self.groups]
@@ -140,6 +146,8 @@ class _Pass:
     place: Tensor
     """Where the rows of the plan stand in it; see `Plan.places`."""
     few: bool
+    follows: bool
+    """Whether what must not move is in it too, so that each layer gives back what those before it took."""
     share: float
     """See `Trial.share`."""
     layers: Mapping[str, ScheduledLayer]
@@ -153,17 +161,27 @@ class _Pass:
         chosen = self._chosen(source)
         return self.place[rows[chosen]], positions[chosen]
 
+    def listened(self, layer: ScheduledLayer) -> Columns:
+        """Where a layer is listened to: the target tokens, and behind them those that are followed."""
+        rows, positions = self.targets(layer.encoder)
+        if self.follows and layer.stream is not None:
+            more, places = self.shared.plan.tokens[layer.encoder].followed
+            rows, positions = torch.cat([rows, self.place[more]]), torch.cat([positions, places])
+        return rows, positions
+
     def on_layer(self, layer: CapturedLayer, features: Tensor, output: Tensor, written: Tensor) -> Tensor | None:
         """Solves a layer on the input it has just had; returns the output it would have had with its update."""
         name, place = layer.name, self.layers[layer.name]
         before, chosen = self.shared.original.layers[name], self._chosen(place.encoder)
         concept = self._concept(place.encoder)
+        target, followed = take(features, layer.tokens).tensor_split([len(concept)], dim=1)
+        written, now = written.tensor_split([len(concept)], dim=1)
+        required, solver = before.anchor[:, chosen] - written, self.shared.solver([place.reads], target)
+        solver, back = self._given_back(solver, place, followed, now)
         if place.reads not in self._factors:
-            target = take(features, layer.tokens)
-            factor = self._factor([place.reads], target, concept, chosen, place.share)
-            self._factors = {place.reads: factor}
-        factor, required = self._factors[place.reads], before.anchor[:, chosen] - written
-        update = factor.update(required)
+            self._factors = {place.reads: self._factor(solver, target, concept, chosen, place.share)}
+        factor = self._factors[place.reads]
+        update = factor.update(required - back(target.T).T).plus(back)
         self.updates[name] = update
         where = Side.TEXT_ENCODER, name, place.depth
         self.records[name] = recorded(where, before.gap[:, chosen], required, concept, update, factor)
@@ -181,18 +199,35 @@ class _Pass:
         gap = torch.cat([pair.gap[:, chosen] for pair, chosen in before], dim=1)
         concept = torch.cat([self._concept(i.source) for i in inputs])
         chosen = torch.cat([chosen for _, chosen in before])
-        factor = self._factor([i.name for i in inputs], target, concept, chosen, 1.0)
+        factor = self._factor(self.shared.solver([i.name for i in inputs], target), target, concept, chosen, 1.0)
         return Context(inputs, concept, gap, anchor - target, factor.update(anchor - target), factor)
 
-    def _factor(
-        self, names: Sequence[str], target: Tensor, concept: Tensor, chosen: Tensor, share: float
-    ) -> RightFactor:
-        """Solves for layers that read these inputs or share this layer's.
+    def _given_back(
+        self, solver: Solver, layer: ScheduledLayer, features: Tensor, now: Tensor
+    ) -> tuple[Solver, LowRankUpdate]:
+        """What gives back to what must not move what earlier layers took, and the solver that knows of both.
+
+        Args:
+            solver: of the layer, on the original features.
+            layer: which.
+            features, now: its input and what it gives at the tokens that are followed, `[d, n]`; none in a trial.
+        """
+        moved = self.shared.original.followed[layer.name] - now if now.shape[1] else now
+        if moved.norm() <= STILL * now.norm():
+            return solver, LowRankUpdate(torch.zeros(len(now), 0), torch.zeros(0, len(features)))
+        parts = self.shared.plan.tokens[layer.encoder].parts
+        weights = [torch.full((n,), (solver.parts[part] / max(n, 1)) ** 0.5) for part, n in parts.items()]
+        weights = torch.cat(weights).to(features)
+        solver = replace(solver, stays=solver.stays.averaged(features, weights))
+        return solver, restoring_update(moved, features, weights, solver.stays)
+
+    def _factor(self, solver: Solver, target: Tensor, concept: Tensor, chosen: Tensor, share: float) -> RightFactor:
+        """Solves for layers with one input.
 
         The kept mixes are those of all target columns of the plan, `[all]`, of which the chosen ones are solved on.
         """
         tolerance = self.shared.options.tolerance * self.share * (share if self.shared.several else 1.0)
-        factor = self.shared.solver(names, target)(target, concept, tolerance)
+        factor = solver(target, concept, tolerance)
         kept = factor.kept.new_zeros(len(chosen), factor.kept.shape[1])
         kept[chosen.to(kept.device)] = factor.kept
         return replace(factor, kept=kept)

@@ -51,11 +51,23 @@ class Preserve(str, Enum):
 Positions = Callable[[TokenRow], Iterable[int]]
 Places = list[tuple[int, int]]
 """Row and position of some tokens of a batch."""
-Solver = Callable[[Tensor, Tensor, float], RightFactor]
-"""Gets the features at the target tokens, `[d, n]`, which concept each belongs to, `[n]`, and the tolerance; solves for
-all layers with this input."""
 PlacesOf = Callable[[Iterable[str], Positions], Places]
 """Gives the places of some positions in some prompts."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Solves for all layers with one input."""
+
+    solve: Callable[[Tensor, Tensor, float, Stays], RightFactor]
+    """Gets the features at the target tokens, `[d, n]`, which concept each belongs to, `[n]`, the tolerance, and:"""
+    stays: Stays
+    """What must not move."""
+    parts: Mapping[str, float]
+    """How much each part of what must not move counts, by its name in `STAYS`."""
+
+    def __call__(self, target: Tensor, concept: Tensor, tolerance: float) -> RightFactor:
+        return self.solve(target, concept, tolerance, self.stays)
 
 
 @dataclass(frozen=True)
@@ -147,11 +159,13 @@ class ErasePro(Method):
         return always + names, always + named + near
 
     def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float) -> Solver:
-        parts = (stays["neutral"], 1.0), (stays["weighted"], weight), (stays["mixed"], MIXED * weight)
-        kept = Stays.of(stays["exact"], parts, like=like, rtol=RTOL)
-        return lambda target, concept, tolerance: zero_residual_factor(
-            target, kept, concept=concept, rtol=RTOL, max_cost=tolerance
-        )
+        parts = {"neutral": 1.0, "weighted": weight, "mixed": MIXED * weight}
+        kept = Stays.of(stays["exact"], [(stays[part], count) for part, count in parts.items()], like=like, rtol=RTOL)
+
+        def solve(target: Tensor, concept: Tensor, tolerance: float, stays: Stays) -> RightFactor:
+            return zero_residual_factor(target, stays, concept=concept, rtol=RTOL, max_cost=tolerance)
+
+        return Solver(solve, kept, parts)
 
 
 class UCE(Method):
@@ -179,7 +193,7 @@ class UCE(Method):
         return places(prompts.preserves, positions), []
 
     def solver(self, stays: Mapping[str, Tensor], *, like: Tensor, weight: float) -> Solver:
-        return lambda target, concept, tolerance: uce_factor(target, stays["exact"])
+        return Solver(lambda target, *_: uce_factor(target, stays["exact"]), Stays.of(like=like[:0]), {})
 
 
 class UCEWithTemplates(UCE):

@@ -14,9 +14,13 @@ from .encoded import Encoded, by_prompt
 from .measure import Weights
 from .methods import MEASURED, STAYS
 from .path import Features, TextPath
-from .plan import Plan, Tokens
+from .plan import Plan
+from .roles import Tokens
 from .schedule import ScheduledLayer
 from .stays import rounded
+
+PAIR = "target", "anchor"
+"""The aligned tokens of prompt pairs, as `Tokens` calls them."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Original:
     takes them out, since they are most of the memory."""
     weights: Weights = field(default_factory=dict)
     """One for all that read an input; see `stand_in_weight`. Empty where only a check looks."""
+    followed: Mapping[str, Tensor] = field(default_factory=dict)
+    """By layer that writes to a residual stream: what both give at the tokens of `Tokens.followed`, `[d, n]`."""
 
 
 class Observation:
@@ -77,12 +83,12 @@ class Observation:
         """
         for rows in parts:
             part = _Part(self._plan, rows)
-            on_layer, listening = partial(self._on_layer, part), self._layers.values()
-            with captured([part.listening(self._path, layer) for layer in listening], on_layer):
+            listening = [part.listening(self._path, each, self._roles_given(each)) for each in self._layers.values()]
+            with captured(listening, partial(self._on_layer, part)):
                 read = self._path.encode([self._plan.rows[r] for r in rows], [self._plan.padding[r] for r in rows])
             for text_input in self._path.inputs:
                 tokens, features = self._plan.tokens[text_input.source], read[text_input.name]
-                self._given.add_pair(text_input.name, part, tokens, take(features, part.aligned(tokens)))
+                self._given.add_given(text_input.name, part, tokens, take(features, part.columns(tokens, PAIR)), PAIR)
                 self._stay.add(text_input.name, part, tokens, features, self._roles)
             self._features |= part.remembered(read)
             tick()
@@ -92,19 +98,26 @@ class Observation:
     def _on_layer(self, part: _Part, layer: CapturedLayer, read: Tensor, output: Tensor, written: Tensor) -> None:
         place = self._layers[layer.name]
         tokens = self._plan.tokens[place.encoder]
-        self._given.add_pair(layer.name, part, tokens, written)
+        self._given.add_given(layer.name, part, tokens, written, self._roles_given(place))
         if place.reads == layer.name:
             self._stay.add(layer.name, part, tokens, read, self._roles)
 
+    def _roles_given(self, layer: ScheduledLayer) -> tuple[str, ...]:
+        """At which tokens it is kept what a layer gives."""
+        return (*PAIR, "followed") if self._roles and layer.stream is not None else PAIR
+
     def whole(self) -> Original:
         """All that was seen."""
-        pairs = {name: AlignedPair(**parts) for name, parts in self._given.whole().items()}
+        given = self._given.whole()
+        followed = {name: parts.pop("followed") for name, parts in given.items() if "followed" in parts}
+        pairs = {name: AlignedPair(**parts) for name, parts in given.items()}
         names = {text_input.name for text_input in self._path.inputs}
         return Original(
             encoded=self.see([]),
             layers={name: pair for name, pair in pairs.items() if name not in names},
             inputs={name: pair for name, pair in pairs.items() if name in names},
             stays=self._stay.whole(),
+            followed=followed,
         )
 
 
@@ -120,14 +133,14 @@ class _Part:
         which = (places >= 0).nonzero()[:, 0]
         return (places[which], columns[1][which]), which
 
-    def aligned(self, tokens: Tokens) -> Columns:
-        """The target tokens in this part, and behind them the anchor tokens."""
-        (rows, positions), (anchor_rows, anchor_positions) = self.here(tokens.target)[0], self.here(tokens.anchor)[0]
-        return torch.cat([rows, anchor_rows]), torch.cat([positions, anchor_positions])
+    def columns(self, tokens: Tokens, roles: Iterable[str]) -> Columns:
+        """The tokens in this part that play some roles, one role after the other."""
+        rows, positions = zip(*(self.here(getattr(tokens, role))[0] for role in roles), strict=True)
+        return torch.cat(rows), torch.cat(positions)
 
-    def listening(self, path: TextPath, layer: ScheduledLayer) -> CapturedLayer:
-        """A layer that is listened to at the aligned tokens."""
-        return layer.captured(path, self.aligned(self._plan.tokens[layer.encoder]))
+    def listening(self, path: TextPath, layer: ScheduledLayer, roles: Iterable[str]) -> CapturedLayer:
+        """A layer that is listened to at these tokens."""
+        return layer.captured(path, self.columns(self._plan.tokens[layer.encoder], roles))
 
     def remembered(self, features: Features) -> dict[str, Mapping[str, Tensor]]:
         """Features by prompt, then by input, of the prompts that are compared later."""
@@ -152,11 +165,11 @@ class _Gathered:
             found = take(features, columns)
             self._keep(name, role, tokens, which, rounded(found) if role in MEASURED else found)
 
-    def add_pair(self, name: str, part: _Part, tokens: Tokens, columns: Tensor) -> None:
-        """What stands at the aligned tokens, as `_Part.aligned` orders them."""
-        (_, target), (_, anchor) = part.here(tokens.target), part.here(tokens.anchor)
-        self._keep(name, "target", tokens, target, columns[:, : len(target)])
-        self._keep(name, "anchor", tokens, anchor, columns[:, len(target) :])
+    def add_given(self, name: str, part: _Part, tokens: Tokens, columns: Tensor, roles: Sequence[str]) -> None:
+        """What stands at the tokens that play some roles, as `_Part.columns` orders them."""
+        which = [part.here(getattr(tokens, role))[1] for role in roles]
+        for role, each, found in zip(roles, which, columns.split([len(w) for w in which], dim=1), strict=True):
+            self._keep(name, role, tokens, each, found)
 
     def _keep(self, name: str, role: str, tokens: Tokens, which: Tensor, columns: Tensor) -> None:
         roles = self._found.setdefault(name, {})

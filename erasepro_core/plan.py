@@ -1,24 +1,22 @@
-"""The batch of one solve: every prompt in it, and which of its tokens play which part."""
+"""The batch of one solve: every prompt in it, once."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from .align import PADDING_OFFSETS, content_positions, measured_positions
-from .capture import Columns
 from .concept import FIRST, Concept, ConceptError, PromptPair, Request
-from .encoded import Prefixes, aligned, in_parts, matched
-from .methods import Places, PlacesOf, Positions, TokenSource
+from .encoded import Prefixes, in_parts, matched
 from .neighbours import Neighbour
 from .options import Options
 from .path import Rows, TextPath
 from .prompts import Prompts, unique
+from .roles import Roles, Tokens, sources
 
 FEW, FEW_IN_ALL = 8, 80
 """Sentences of a name that start depths are tried with, and of all names together, of which each has one at least; the
@@ -32,23 +30,6 @@ MOST_SENTENCES, MOST_UNSEEN = 2000, 1000
 """
 FORMS = 7
 """One in so many sentences of a name is solved on with its form too: forms shall not cost the name itself its room."""
-PADDED = 4
-"""The padding of every fourth everyday prompt is read; that of the others would say the same again."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Which tokens of the batch play which part, as one encoder counts them."""
-
-    target: Columns
-    anchor: Columns
-    """The token that answers each of them."""
-    pair: Tensor
-    """Which prompt pair each of them belongs to, `[n]`."""
-    exact: Columns
-    weighted: Columns
-    mixed: Columns
-    neutral: Columns
 
 
 @dataclass(frozen=True)
@@ -92,6 +73,11 @@ class Plan:
         rows = [self.row_of[prompt] for prompt in prompts]
         found = in_parts([self.rows[row] for row in rows], [self.padding[row] for row in rows])
         return [[rows[index] for index in part] for part in found]
+
+    @cached_property
+    def followed(self) -> list[int]:
+        """The rows that are followed through the layers that change, though they must not move."""
+        return sorted({row for tokens in self.tokens.values() for row in tokens.followed[0].tolist()})
 
     @cached_property
     def edited(self) -> list[str]:
@@ -158,11 +144,11 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     row_of = {prompt: index for index, prompt in enumerate(every)}
     known = dict(zip(every, rows, strict=True))
     _refuse_same_tokens(pairs[:named], known)
-    layout = _Layout(pairs, prompts, options, prefixes, known, row_of)
-    tokens = {name: layout.tokens(name, source) for name, source in _sources(path, known[""]).items()}
+    roles = Roles(pairs, prompts, options, prefixes, known, row_of)
+    tokens = {name: roles.tokens(name, source) for name, source in sources(path, known[""]).items()}
     return Plan(
         rows=tuple(rows),
-        padding=tuple(layout.padding(prompt) for prompt in every),
+        padding=tuple(roles.padding(prompt) for prompt in every),
         row_of=row_of,
         tokens=tokens,
         pairs=tuple(pairs),
@@ -206,73 +192,6 @@ def _few(pairs: Sequence[PromptPair], count: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def _sources(path: TextPath, empty: Rows) -> dict[str, TokenSource]:
-    """Every encoder, and every pooled vector that an input takes its tokens from."""
-    parts = {part for text_input in path.inputs for part in text_input.parts}
-    sources: dict[str, TokenSource] = {}
-    for encoder in path.encoders:
-        size = len(empty[encoder.name].ids), path.table_size(encoder)[1] if encoder.table else None
-        sources[encoder.name] = TokenSource.of(encoder, encoder.pooled in parts, *size)
-    return sources | {i.source: TokenSource() for i in path.inputs if i.source not in sources}
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The prompts of a solve in their rows, ready to be read as any encoder counts their tokens."""
-
-    pairs: Sequence[PromptPair]
-    prompts: Prompts
-    options: Options
-    prefixes: Prefixes
-    known: Mapping[str, Rows]
-    """By prompt, of those that receive the updates."""
-    row_of: Mapping[str, int]
-
-    def padding(self, prompt: str) -> int | None:
-        """How many padding tokens of a prompt are read; None for all."""
-        if prompt == "":
-            return None  # what guidance compares with: held as a whole
-        return PADDING_OFFSETS[-1] if prompt in self._padded else 0
-
-    @cached_property
-    def _padded(self) -> set[str]:
-        """Prompts of which some padding is read too: all but neighbours and most everyday ones."""
-        return {*self.prompts.all_but_fit(), *self.prompts.fit[::PADDED]}
-
-    def tokens(self, name: str, source: TokenSource) -> Tokens:
-        """The tokens of one encoder or pooled vector by the part they play."""
-        method = self.options.method
-        target: Places = []
-        anchor: Places = []
-        owner: list[int] = []
-        reads = {"padding": source.padding, "causal": source.causal}
-        for index, pair in enumerate(self.pairs):
-            t, a = self.row_of[pair.target_prompt], self.row_of[pair.anchor_prompt]
-            columns = method.columns(aligned(pair, self.known, self.prefixes, name, **reads))
-            target += [(t, i) for i, _ in columns]
-            anchor += [(a, j) for _, j in columns]
-            owner += [index] * len(columns)
-
-        def places(prompts: Iterable[str], positions: Positions) -> Places:
-            return [(self.row_of[p], i) for p in prompts for i in positions(self.known[p][name])]
-
-        exact, weighted = method.preserved(self.prompts, self.options.preserve, source, places)
-        return Tokens(
-            target=_columns(target),
-            anchor=_columns(anchor),
-            pair=torch.tensor(owner),
-            exact=_columns(exact),
-            weighted=_columns(weighted),
-            mixed=_columns(places(self.prompts.mixed, content_positions)),
-            neutral=_columns(self._neutral(places, source)),
-        )
-
-    def _neutral(self, places: PlacesOf, source: TokenSource) -> Places:
-        fit, padded = self.prompts.fit, self._padded
-        some = places((p for p in fit if p in padded), partial(measured_positions, padding=source.padding))
-        return some + places((p for p in fit if p not in padded), content_positions)
-
-
 def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, Rows]) -> None:
     """Raises ConceptError for two spellings of one thing, which only the tokenizers can tell."""
     owner: dict[tuple, PromptPair] = {}
@@ -293,8 +212,3 @@ def _refuse_same_tokens(pairs: Sequence[PromptPair], rows: Mapping[str, Rows]) -
                 f"the tokenizer of this model reads {other.target!r} and {pair.target!r} of two concepts as the same "
                 f"tokens, but they are asked to become {other.anchor!r} and {pair.anchor!r}. Keep one of the two."
             )
-
-
-def _columns(places: Places) -> Columns:
-    where = torch.tensor(places, dtype=torch.long).reshape(-1, 2)
-    return where[:, 0], where[:, 1]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 from .compound import related_phrases, with_other_words
 from .concept import Concept, PromptPair, Request
@@ -15,7 +16,7 @@ from .neutral import FIT_PROMPTS, LONG_PROMPTS, PROBE_PROMPTS, local_prompts
 
 MIXED_IN_ALL = 288
 """Phrases with words of compounds beside other words: all that four compounds have. More compounds get fewer each."""
-MIXED_SENTENCES = 2
+MIXED_SENTENCES = 4
 """Sentences in which each of these phrases stands that is solved on."""
 ALIKE_SENTENCES = 4
 """The same of names that share tokens with a target."""
@@ -185,6 +186,11 @@ def _about(prompts: Mapping[str, str], names: Iterable[tuple[int, str]]) -> list
 def _stays(request: Request, prompts: Mapping[str, str]) -> dict[str, str]:
     """Those of the prompts that mention no target."""
     return {prompt: prompts[prompt] for prompt in request.without_targets(prompts)}
+
+
+def some(prompts: Sequence[Any], count: int) -> list[Any]:
+    """At most so many of them, evenly spread."""
+    return [prompts[n * len(prompts) // count] for n in range(count)] if len(prompts) > count else list(prompts)
 
 
 def unique(prompts: Iterable[str]) -> list[str]:

@@ -24,6 +24,10 @@ NEGLIGIBLE = 0.05
 """A direction of which less than this share would be corrected is left alone: it costs size and brings little."""
 
 
+RESTORED = 32
+"""Directions of `restoring_update` in each layer."""
+
+
 class SolveError(ValueError):
     """A constrained problem without a usable solution."""
 
@@ -114,6 +118,30 @@ def zero_residual_factor(
         exact_preserves=stays.basis.shape[1],
         scale=chosen.scale,
     )
+
+
+def restoring_update(moved: Tensor, features: Tensor, weights: Tensor, stays: Stays) -> LowRankUpdate:
+    """The update that gives what must not move back what earlier updates took from it.
+
+    Minimises `|(U N - R) D|^2 + tr(U M U')` subject to `U C = 0`, and keeps the strongest `RESTORED` of its directions.
+    It is no constraint: one linear map cannot know all that moved.
+
+    Args:
+        moved: R, `[d_out, n]`, what the output must gain to be what it was.
+        features: N, `[d_in, n]`, as they are now.
+        weights: the diagonal of D, `[n]`.
+        stays: C, and the mean of M and of `N D D N'`; see `Stays.averaged`.
+
+    Source: docs/method.md, "Shallow to deep in one pass".
+    """
+    R, N = wide(moved), stays.free(wide(features)) * wide(weights)
+    whole = stays.divided(N @ (R * wide(weights)).T / 2).T
+    gained = whole @ N
+    some = torch.randn(N.shape[1], RESTORED, generator=torch.Generator().manual_seed(0), dtype=N.dtype).to(N.device)
+    left = torch.linalg.qr(gained @ (gained.T @ (gained @ some))).Q
+    right = left.T @ whole
+    size = (right @ N).norm(dim=1).clamp_min(torch.finfo(N.dtype).tiny)
+    return as_float32(left * size, right / size[:, None])
 
 
 def uce_factor(

@@ -5,7 +5,7 @@ Letters as in solve.py: columns C must not move, N are those of everyday prompts
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +34,17 @@ class Factor:
         whole = torch.cat([block.flatten() for block in blocks]) if blocks else found.flatten()
         parts = whole.split([block.numel() for block in blocks])  # one piece of memory, which is given back as one
         return cls(tuple(part.view(block.shape) for part, block in zip(parts, blocks, strict=True)))
+
+    def matrix(self) -> Tensor:
+        """Lower half of the matrix itself."""
+        d = self.rows[-1].shape[1]
+        found = self.rows[0].new_zeros(d, d)
+        for n, row in enumerate(self.rows):
+            here = found[row.shape[1] - len(row) : row.shape[1]]
+            for other in self.rows[: n + 1]:
+                last = other.shape[1]
+                here[:, last - len(other) : last] = row[:, :last] @ other.T
+        return found
 
     def divided(self, columns: Tensor) -> Tensor:
         """The inverse of the matrix, applied to columns in their own precision."""
@@ -95,13 +106,32 @@ class Stays:
         """
         Q = _basis(preserve, rtol, like=wide(like))
         rows, weights = _weighed(parts, like=Q)
+        return cls._of(Q, rows, weights, lambda A: ridge * float(A.square().sum()) / len(A) if len(rows) else 1.0)
+
+    @classmethod
+    def _of(cls, Q: Tensor, rows: Tensor, weights: Tensor, floor: Callable[[Tensor], float]) -> Stays:
         A = _free(rows, weights, Q)
         d, m = A.shape
-        floor = ridge * float(A.square().sum()) / d if m else 1.0
-        few = m < DENSE * d
+        few, least = m < DENSE * d, floor(A)
         small = moment(A.T if few else A)
-        small.diagonal().add_(floor)
-        return cls(Q, rows.T if few else None, weights, floor, Factor.of(small))
+        small.diagonal().add_(least)
+        return cls(Q, rows.T if few else None, weights, least, Factor.of(small))
+
+    def averaged(self, features: Tensor, weights: Tensor) -> Stays:
+        """The same, but M is the mean of what it was and of another second moment.
+
+        Args:
+            features: `[d_in, n]`.
+            weights: `[n]`, by which each column is multiplied.
+        """
+        half = 0.5**0.5
+        if self.sample is not None:
+            rows = torch.cat([self.sample.T, features.T.to(self.sample)])
+            both = half * torch.cat([self.weights, weights.to(self.weights)])
+            return self._of(self.basis, rows, both, lambda _: self.floor / 2)
+        small = self.factor.matrix()
+        small += moment(_free(features.T, weights, self.basis))
+        return Stays(self.basis, None, self.weights, self.floor / 2, Factor.of(small / 2))
 
     def free(self, features: Tensor) -> Tensor:
         """The part of features `[d_in, n]` that may move."""

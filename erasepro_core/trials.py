@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from .concept import PromptPair
 from .encoded import Encoded, Prefixes, encode_prompts
 from .measure import Weights, drift, leak
 from .plan import Plan
+from .prompts import some
 from .schedule import deepest, layers_from
 from .solution import FORGIVEN_LEAK, Trial
 
@@ -46,8 +46,8 @@ class Sample:
     @classmethod
     def of(cls, plan: Plan, left: Sequence[PromptPair] = ()) -> Sample:
         """At most `TRIED` of each, and of those pairs that the tables are known to leave."""
-        groups = [_some(list(group)) for group in (*plan.groups.values(), *plan.apart)]
-        return cls([*_some(plan.unseen), *_some(left)], _some(plan.few_pairs), groups, plan.prefixes)
+        groups = [some(list(group), TRIED) for group in (*plan.groups.values(), *plan.apart)]
+        return cls([*some(plan.unseen, TRIED), *some(left, TRIED)], some(plan.few_pairs, TRIED), groups, plan.prefixes)
 
     @property
     def prompts(self) -> list[str]:
@@ -150,8 +150,3 @@ class Trials:
 def _rms(values: Tensor) -> float:
     """Root mean square: a large one counts for more than a few small ones, and does not decide alone."""
     return float(values.square().mean().sqrt())
-
-
-def _some(prompts: Sequence[Any]) -> list[Any]:
-    """At most `TRIED` of them, evenly spread."""
-    return [prompts[n * len(prompts) // TRIED] for n in range(TRIED)] if len(prompts) > TRIED else list(prompts)

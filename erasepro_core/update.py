@@ -33,6 +33,10 @@ class LowRankUpdate:
         right, left = (factor.to(features.device, features.dtype) for factor in (self.right, self.left))
         return features @ right.T @ left.T
 
+    def plus(self, other: LowRankUpdate) -> LowRankUpdate:
+        """Both together."""
+        return LowRankUpdate(torch.cat([self.left, other.left], dim=1), torch.cat([self.right, other.right]))
+
     def norm(self) -> float:
         """Frobenius norm, computed without the dense form."""
         left, right = self.left.double(), self.right.double()

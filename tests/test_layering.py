@@ -25,6 +25,7 @@ ORDER = (
     ("solution",),
     ("sketch", "original"),
     ("plan",),
+    ("roles",),
     ("options", "measure"),
     ("vocabulary",),
     ("spellings", "thesaurus"),

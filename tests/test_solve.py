@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from erasepro_core.solve import SolveError, _spectrum, uce_factor, zero_residual_update
+from erasepro_core.solve import SolveError, _spectrum, restoring_update, uce_factor, zero_residual_update
 from erasepro_core.solve import zero_residual_factor as solved_factor
 from erasepro_core.stays import Stays
 from erasepro_core.update import trimmed
@@ -268,3 +268,28 @@ def test_more_columns_than_features_change_nothing_but_the_work(n):
     torch.testing.assert_close(values, known, rtol=1e-8, atol=1e-10)
     torch.testing.assert_close(gram @ vectors, vectors * values, rtol=1e-8, atol=1e-8)
     assert len(values) == min(n, 20)
+
+
+@pytest.mark.parametrize("samples", [40, 400])  # kept as columns, or as a factor
+def test_a_moment_that_counts_other_features_is_the_mean_of_both(problem, samples):
+    _, X, _, C = problem(4, 96, 5, 3)
+    some, others, weights = normal(96, samples, seed=5), normal(96, 50, seed=6), torch.linspace(0.1, 1, 50)
+    stays = Stays.of(C, [(some, 1.0)], like=X)
+    free = [stays.free(part) for part in (some / samples**0.5, others * weights)]
+    identity = torch.eye(96, dtype=torch.float64)
+    M = (free[0] @ free[0].T + stays.floor * identity + free[1] @ free[1].T) / 2
+    expected = stays.free(torch.linalg.solve(M, stays.free(X)))
+    assert torch.allclose(stays.averaged(others, weights).divided(stays.free(X)), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("samples", [40, 400])
+def test_what_earlier_layers_took_is_given_back_and_what_is_held_stays(problem, samples):
+    _, X, _, C = problem(4, 96, 5, 3)
+    N, weights = normal(96, samples, seed=5), torch.full((samples,), samples**-0.5)
+    moved = normal(64, 3, seed=7) @ normal(3, 96, seed=8) @ N  # as updates of rank 3 move things
+    update = restoring_update(moved, N, weights, Stays.of(C, [(N, 1.0)], like=X).averaged(N, weights))
+    left = moved - update.dense().double() @ N
+    assert update.rank <= 32
+    assert left.norm() < 0.62 * moved.norm()  # half is what the moment of before resists
+    assert (update.dense().double() @ C).norm() < 1e-5 * moved.norm()
+    assert not torch.allclose(update.dense(), torch.zeros(64, 96))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from erasepro_core import Options, parse_request
+from erasepro_core import Options, parse_request, roles
 from erasepro_core.plan import make_plan
 from tests import pack
 
@@ -36,3 +36,23 @@ def test_all_of_the_empty_prompt_is_held_where_the_encoder_has_room_for_it(mini,
 
     assert held(*MODELS["sd1"]()) == 77
     assert held(*mini[:2]) == 6  # BOS, the end token and four of padding
+
+
+def test_what_shares_words_with_a_compound_is_followed_through_the_layers_as_far_as_there_is_room(mini, monkeypatch):
+    path = pack.module("nodes.host").HostPath(*mini[:2])
+
+    def followed(line: str) -> tuple[list[str], int]:
+        plan = make_plan(parse_request(line, "object", "star"), Options(templates=2, forms=False), path, ())
+        tokens = plan.tokens["clip_l"]
+        assert sum(tokens.parts.values()) == len(tokens.followed[0])
+        return [plan.prompts[row] for row in plan.followed], len(tokens.weighted[0])
+
+    assert followed("circle -> square")[0] == []
+    found, weighted = followed("red circle -> blue circle")
+    assert {"star", "red", "circle"} <= {word for prompt in found for word in prompt.split()}
+    assert "" not in found
+    assert not any("red circle" in prompt for prompt in found)
+    monkeypatch.setattr(roles, "FOLLOWED", 400)
+    fewer, same = followed("red circle -> blue circle")
+    assert 0 < len(fewer) < len(found)
+    assert same == weighted  # all still stay

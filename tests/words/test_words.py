@@ -19,6 +19,7 @@ from erasepro_core import (
     parse_request,
     prompts,
     require_erased,
+    roles,
     schedule,
     solve_request,
     verify,
@@ -212,11 +213,22 @@ def test_a_compound_leaves_its_words_alone_in_sentences_that_they_were_not_held_
     original = host.HostPath(*words[:2])
     sentences = "the {} that we saw yesterday", "do you like this {}?", "she drew a {} on the wall", "a nice {}"
     said = [sentence.replace("{}", f"red {noun}") for noun in ("dog", "chair", "tree") for sentence in sentences]
-    solution = solve_request(request, Options(), original)
-    edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
-    with torch.no_grad():
-        both = encode_prompts(original, said), encode_prompts(edited, said)
-        assert float(drift(said, *both, weight_pairs(original, edited)).mean()) < 0.18
+
+    def moved() -> tuple[float, float]:
+        solution = solve_request(request, Options(), original)
+        edited = host.HostPath(*host.with_erasure(*words[:2], solution.updates, 1.0))
+        report = verify(solution, original, edited, {})
+        with torch.no_grad():
+            both = encode_prompts(original, said), encode_prompts(edited, said)
+            return float(drift(said, *both, weight_pairs(original, edited)).mean()), report.leak_unseen[0]
+
+    now, left = moved()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(roles, "FOLLOWED", 0)  # no layer gives back what those before it took
+        before, left_before = moved()
+    assert now < 0.14
+    assert now < 0.85 * before
+    assert left < left_before + 0.02
 
 
 def test_an_anchor_that_only_leaves_out_a_word_is_an_error_that_says_what_to_write(words):
