@@ -22,8 +22,6 @@ from .update import LowRankUpdate, as_float32
 
 NEGLIGIBLE = 0.05
 """A direction of which less than this share would be corrected is left alone: it costs size and brings little."""
-
-
 RESTORED = 32
 """Directions of `restoring_update` in each layer."""
 
@@ -134,11 +132,12 @@ def restoring_update(moved: Tensor, features: Tensor, weights: Tensor, stays: St
 
     Source: docs/method.md, "Shallow to deep in one pass".
     """
-    R, N = wide(moved), stays.free(wide(features)) * wide(weights)
-    whole = stays.divided(N @ (R * wide(weights)).T / 2).T
+    D = wide(weights)
+    R, N = wide(moved) * D, stays.free(wide(features)) * D
+    whole = stays.divided(N @ R.T / 2).T
     gained = whole @ N
-    some = torch.randn(N.shape[1], RESTORED, generator=torch.Generator().manual_seed(0), dtype=N.dtype).to(N.device)
-    left = torch.linalg.qr(gained @ (gained.T @ (gained @ some))).Q
+    start = torch.randn(N.shape[1], RESTORED, generator=torch.Generator().manual_seed(0), dtype=N.dtype).to(N.device)
+    left = torch.linalg.qr(gained @ (gained.T @ (gained @ start))).Q  # nearly its strongest directions
     right = left.T @ whole
     size = (right @ N).norm(dim=1).clamp_min(torch.finfo(N.dtype).tiny)
     return as_float32(left * size, right / size[:, None])

@@ -5,7 +5,7 @@ Letters as in solve.py: columns C must not move, N are those of everyday prompts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -106,16 +106,16 @@ class Stays:
         """
         Q = _basis(preserve, rtol, like=wide(like))
         rows, weights = _weighed(parts, like=Q)
-        return cls._of(Q, rows, weights, lambda A: ridge * float(A.square().sum()) / len(A) if len(rows) else 1.0)
+        A = _free(rows, weights, Q)
+        floor = ridge * float(A.square().sum()) / len(A) if len(rows) else 1.0
+        return cls._factored(Q, A, rows, weights, floor)
 
     @classmethod
-    def _of(cls, Q: Tensor, rows: Tensor, weights: Tensor, floor: Callable[[Tensor], float]) -> Stays:
-        A = _free(rows, weights, Q)
-        d, m = A.shape
-        few, least = m < DENSE * d, floor(A)
+    def _factored(cls, Q: Tensor, A: Tensor, rows: Tensor, weights: Tensor, floor: float) -> Stays:
+        few = A.shape[1] < DENSE * len(A)
         small = moment(A.T if few else A)
-        small.diagonal().add_(least)
-        return cls(Q, rows.T if few else None, weights, least, Factor.of(small))
+        small.diagonal().add_(floor)
+        return cls(Q, rows.T if few else None, weights, floor, Factor.of(small))
 
     def averaged(self, features: Tensor, weights: Tensor) -> Stays:
         """The same, but M is the mean of what it was and of another second moment.
@@ -124,14 +124,13 @@ class Stays:
             features: `[d_in, n]`.
             weights: `[n]`, by which each column is multiplied.
         """
-        half = 0.5**0.5
+        Q, floor = self.basis, self.floor / 2
         if self.sample is not None:
             rows = torch.cat([self.sample.T, features.T.to(self.sample)])
-            both = half * torch.cat([self.weights, weights.to(self.weights)])
-            return self._of(self.basis, rows, both, lambda _: self.floor / 2)
-        small = self.factor.matrix()
-        small += moment(_free(features.T, weights, self.basis))
-        return Stays(self.basis, None, self.weights, self.floor / 2, Factor.of(small / 2))
+            both = torch.cat([self.weights, weights.to(self.weights)]) / 2**0.5
+            return self._factored(Q, _free(rows, both, Q), rows, both, floor)
+        small = self.factor.matrix().add_(moment(_free(features.T, weights, Q))).div_(2)
+        return Stays(Q, None, self.weights, floor, Factor.of(small))
 
     def free(self, features: Tensor) -> Tensor:
         """The part of features `[d_in, n]` that may move."""
