@@ -125,11 +125,12 @@ class Stays:
             weights: `[n]`, by which each column is multiplied.
         """
         Q, floor = self.basis, self.floor / 2
+        rows, weights = features.T.to(Q.device), weights.to(Q.device)
         if self.sample is not None:
-            rows = torch.cat([self.sample.T, features.T.to(self.sample)])
+            rows = torch.cat([self.sample.T, rounded(rows, self.sample.dtype)])
             both = torch.cat([self.weights, weights.to(self.weights)]) / 2**0.5
             return self._factored(Q, _free(rows, both, Q), rows, both, floor)
-        small = self.factor.matrix().add_(moment(_free(features.T, weights, Q))).div_(2)
+        small = self.factor.matrix().add_(moment(_free(rows, weights, Q))).div_(2)
         return Stays(Q, None, self.weights, floor, Factor.of(small))
 
     def free(self, features: Tensor) -> Tensor:
@@ -149,10 +150,13 @@ def wide(features: Tensor) -> Tensor:
     return (features.cpu() if features.device.type == "mps" else features).double()
 
 
-def rounded(features: Tensor) -> Tensor:
-    """The same in float16, where they take half the room: sharp enough for what only measures sizes."""
-    most = torch.finfo(torch.float16).max
-    return features.clamp(-most, most).half()
+def rounded(features: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
+    """The same in float16, where they take half the room: sharp enough for what only measures sizes.
+
+    What is too large for it becomes the largest number that it has.
+    """
+    most = min(torch.finfo(dtype).max, torch.finfo(features.dtype).max)
+    return features.clamp(-most, most).to(dtype)
 
 
 def moment(columns: Tensor) -> Tensor:

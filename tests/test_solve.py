@@ -6,7 +6,7 @@ from torch import Tensor
 
 from erasepro_core.solve import SolveError, _spectrum, restoring_update, uce_factor, zero_residual_update
 from erasepro_core.solve import zero_residual_factor as solved_factor
-from erasepro_core.stays import Stays
+from erasepro_core.stays import Stays, rounded
 from erasepro_core.update import trimmed
 
 
@@ -280,6 +280,13 @@ def test_a_moment_that_counts_other_features_is_the_mean_of_both(problem, sample
     M = (free[0] @ free[0].T + stays.floor * identity + free[1] @ free[1].T) / 2
     expected = stays.free(torch.linalg.solve(M, stays.free(X)))
     assert torch.allclose(stays.averaged(others, weights).divided(stays.free(X)), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_feature_too_large_for_half_precision_counts_as_the_largest_there_is():
+    """Some activations of T5 are; what only measures is kept in half precision."""
+    stays = Stays.of(None, [(rounded(normal(96, 40, seed=5).float()), 1.0)], like=torch.zeros(96, 1))
+    both = stays.averaged(1e5 * normal(96, 3, seed=6).float(), torch.ones(3))
+    assert both.divided(normal(96, 5, seed=7)).isfinite().all()
 
 
 @pytest.mark.parametrize("samples", [40, 400])
