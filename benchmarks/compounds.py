@@ -67,8 +67,8 @@ def right(subject: Subject, names: Sequence[str]) -> float:
 
 def said(report: Report) -> str:
     """What Solve does."""
-    moved = [warning.partition(":")[0] for warning in report.warnings() if warning.startswith("MOVED")]
-    return "stops" if report.not_erased() else ", ".join(moved) or "-"
+    moved = [each.partition(":")[0].removeprefix("MOVED") for each in report.warnings() if each.startswith("MOVED")]
+    return "stops" if report.not_erased() else "MOVED" + "".join(moved) if moved else "-"
 
 
 def row(line: str, original: Subject, label: str) -> str:
@@ -100,10 +100,7 @@ def main() -> None:
         for line in asked.only or COMPOUNDS:
             print(row(line, original, ""), flush=True)
             if asked.alone:
-                with (
-                    patch.object(pack.module("erasepro_core.roles"), "FOLLOWED", 0),
-                    patch.object(roles, "FOLLOWED", 0),
-                ):
+                with patch.object(roles, "FOLLOWED", 0):
                     print(row(line, original, ", nothing given back"), flush=True)
 
 

@@ -60,9 +60,10 @@ class Solver:
     """Solves for all layers with one input."""
 
     solve: Callable[[Tensor, Tensor, float, Stays], RightFactor]
-    """Gets the features at the target tokens, `[d, n]`, which concept each belongs to, `[n]`, the tolerance, and:"""
+    """Gets the features at the target tokens, `[d, n]`, which concept each belongs to, `[n]`, the tolerance, and what
+    must not move."""
     stays: Stays
-    """What must not move."""
+    """What must not move; empty for a method that does not measure it."""
     parts: Mapping[str, float]
     """How much each part of what must not move counts, by its name in `STAYS`."""
 
