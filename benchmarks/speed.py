@@ -57,12 +57,12 @@ def tree_of(commit: str) -> Iterator[Path]:
         yield tree
 
 
-def against_base(commit: str, family: str) -> list[Row]:
+def against_base(commit: str, family: str, *more: str) -> list[Row]:
     """One name with another commit, before and behind this one: what else runs here slows both."""
     with tree_of(commit) as tree:
-        first = measured(tree, family, [1], "--plain")
-        ours = measured(ROOT, family, [1])
-        second = measured(tree, family, [1], "--plain") if family == "sd1" else []
+        first = measured(tree, family, [1], "--plain", *more)
+        ours = measured(ROOT, family, [1], *more)
+        second = measured(tree, family, [1], "--plain", *more) if family == "sd1" else []
     for row in ours:
         base = [each for each in (*first, *second)]
         for key in ("whole", "processor"):
@@ -152,12 +152,12 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for family in asked.families:
-        names = list(asked.names)
-        if base and names[0] == 1:
-            rows += against_base(base, family)
-            names = names[1:]
         for more in ([], ["--short"]) if asked.short else ([],):
-            rows += measured(ROOT, family, [n for n in names if n > 1] if more else names, *more) if names else []
+            names = list(asked.names)
+            if base and names[0] == 1:
+                rows += against_base(base, family, *more)
+                names = names[1:]
+            rows += measured(ROOT, family, names, *more) if names else []
         (OUT / "speed.json").write_text(json.dumps([each for row in rows for each in flat(row)], indent=1) + "\n")
     print(table(rows))
     plot(rows, OUT / "speed.png")

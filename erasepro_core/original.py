@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -81,8 +82,10 @@ class Observation:
             parts: the rows of each part; columns of rows that are in none are left out.
             tick: called after every part; what it raises ends the work.
         """
+        parts = list(parts)
+        coming = _Part(self._plan, [*chain(*parts)])
         for rows in parts:
-            part = _Part(self._plan, rows)
+            part = _Part(self._plan, rows, coming)
             listening = [part.listening(self._path, each, self._roles_given(each)) for each in self._layers.values()]
             with captured(listening, partial(self._on_layer, part)):
                 read = self._path.encode([self._plan.rows[r] for r in rows], [self._plan.padding[r] for r in rows])
@@ -124,8 +127,10 @@ class Observation:
 class _Part:
     """Some rows of a plan in one pass, and where the tokens that play a part stand in it."""
 
-    def __init__(self, plan: Plan, rows: Sequence[int]):
+    def __init__(self, plan: Plan, rows: Sequence[int], coming: _Part | None = None):
         self._plan, self._rows, self._place = plan, rows, plan.places(rows)
+        self.coming = coming or self
+        """All of the round that it is a part of."""
 
     def here(self, columns: Columns) -> tuple[Columns, Tensor]:
         """Those of the columns that are in this part, and which they are."""
@@ -161,47 +166,59 @@ class _Gathered:
     def add(self, name: str, part: _Part, tokens: Tokens, features: Tensor, roles: Iterable[str]) -> None:
         """Features of what plays some roles."""
         for role in roles:
-            columns, which = part.here(getattr(tokens, role))
-            found = take(features, columns)
-            self._keep(name, role, tokens, which, rounded(found) if role in MEASURED else found)
+            found = take(features, part.here(getattr(tokens, role))[0])
+            self._keep(name, role, part, tokens, rounded(found) if role in MEASURED else found)
 
     def add_given(self, name: str, part: _Part, tokens: Tokens, columns: Tensor, roles: Sequence[str]) -> None:
         """What stands at the tokens that play some roles, as `_Part.columns` orders them."""
-        which = [part.here(getattr(tokens, role))[1] for role in roles]
-        for role, each, found in zip(roles, which, columns.split([len(w) for w in which], dim=1), strict=True):
-            self._keep(name, role, tokens, each, found)
+        counts = [len(part.here(getattr(tokens, role))[1]) for role in roles]
+        for role, found in zip(roles, columns.split(counts, dim=1), strict=True):
+            self._keep(name, role, part, tokens, found)
 
-    def _keep(self, name: str, role: str, tokens: Tokens, which: Tensor, columns: Tensor) -> None:
-        roles = self._found.setdefault(name, {})
-        if role not in roles:
-            roles[role] = _Columns.none(len(getattr(tokens, role)[0]), columns)
-        roles[role].add(which, columns)
+    def _keep(self, name: str, role: str, part: _Part, tokens: Tokens, columns: Tensor) -> None:
+        places = getattr(tokens, role)
+        kept = self._found.setdefault(name, {}).setdefault(role, _Columns())
+        kept.add(columns, part.here(places)[1], part.coming.here(places)[1])
 
     def whole(self) -> dict[str, dict[str, Tensor]]:
         """All columns in their order, `[d, n]`; they are given away, since they are most of the memory of a solve."""
-        found, self._found = self._found, {}
-        return {name: {role: each.whole() for role, each in roles.items()} for name, roles in found.items()}
+        found = {}
+        for name in list(self._found):  # one after the other, so that of one alone there are two copies at a time
+            roles = self._found.pop(name)
+            found[name] = {role: roles.pop(role).whole() for role in list(roles)}
+        return found
 
 
-@dataclass(frozen=True)
 class _Columns:
-    """Columns that come in by parts, each written to its place: to sort them later would need twice the room."""
+    """Columns that come in by parts; those of a round have one room, no larger than they need."""
 
-    features: Tensor
-    """`[n, d]`"""
-    seen: Tensor
-    """`[n]`: which are there."""
+    def __init__(self) -> None:
+        self._rounds: list[Tensor] = []
+        self._rooms: list[Tensor] = []
+        self._left = 0
 
-    @classmethod
-    def none(cls, count: int, like: Tensor) -> _Columns:
-        """Room for so many."""
-        return cls(like.new_empty(count, len(like)), torch.zeros(count, dtype=torch.bool))
+    def add(self, columns: Tensor, which: Tensor, coming: Tensor) -> None:
+        """Some of them.
 
-    def add(self, which: Tensor, columns: Tensor) -> None:
-        """Some of them, `[d, some]`."""
-        self.features[which.to(self.features.device)] = columns.T
-        self.seen[which] = True
+        Args:
+            columns: `[d, some]`
+            which: `[some]`: which of all they are.
+            coming: which come in this round, in their order.
+        """
+        if not self._rooms or len(which) > self._left:
+            self._rounds.append(coming)
+            self._rooms.append(columns.new_empty(len(coming), len(columns)))
+            self._left = len(coming)
+        self._rooms[-1][torch.searchsorted(coming, which).to(columns.device)] = columns.T
+        self._left -= len(which)
 
     def whole(self) -> Tensor:
-        """Those that are there, in their order, `[d, n]`."""
-        return (self.features if self.seen.all() else self.features[self.seen.to(self.features.device)]).T
+        """All that came in, in their order, `[d, n]`."""
+        first, *more = [room for room in self._rooms if len(room)] or self._rooms
+        if not more:
+            return first.T
+        order = torch.cat(self._rounds).argsort().argsort()
+        found = first.new_empty(len(order), first.shape[1])
+        for places in order.split([len(coming) for coming in self._rounds]):
+            found[places.to(found.device)] = self._rooms.pop(0)
+        return found.T

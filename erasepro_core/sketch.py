@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .align import measured_positions
 from .encoded import encode_prompts
+from .families import TextInput
 from .path import TextPath
 from .update import RowUpdate, Update
 
@@ -23,9 +24,7 @@ def sketches(path: TextPath) -> dict[str, Tensor]:
     `[numbers, d]`, with as many numbers for each input. Of several inputs, each is scaled so that the empty prompt has
     length 1 in it: else a pooled vector would be lost beside a hundred keys and values.
     """
-    found = {
-        text_input.name: _sketch([weight for _, weight in path.conditioned(text_input)]) for text_input in path.inputs
-    }
+    found = {text_input.name: _sketch(path, text_input) for text_input in path.inputs}
     if len(found) == 1:
         return found
     numbers = max(len(weight) for weight in found.values())
@@ -38,9 +37,9 @@ def sketches(path: TextPath) -> dict[str, Tensor]:
     return found
 
 
-def _sketch(weights: Sequence[Tensor]) -> Tensor:
-    each = max(1, round(NUMBERS / len(weights)))
-    return torch.cat([mixes(each, weight.shape[0]).to(weight) @ weight for weight in weights])
+def _sketch(path: TextPath, text_input: TextInput) -> Tensor:
+    each = max(1, round(NUMBERS / len(text_input.layers)))
+    return torch.cat([mixes(each, len(weight)).to(weight) @ weight for _, weight in path.conditioned(text_input)])
 
 
 def mixes(count: int, length: int) -> Tensor:

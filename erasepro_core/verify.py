@@ -26,6 +26,7 @@ from .original import Observation, Original
 from .path import TextPath
 from .plan import Plan, make_plan
 from .probes import Probe, found_probes, unlisted_probes
+from .prompts import some
 from .report import Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
@@ -35,6 +36,10 @@ NAMED = ("preserves", "related", "neighbours")
 """Groups of prompts that are about names."""
 MOST = 5
 """How many names of each group are reported, those that moved most."""
+SAMPLED = 8
+"""So many of the prompts that changed tables cannot move are encoded to see that it is so."""
+EQUAL = 1e-3
+"""Features that differ by less than this share of their size are equal but for the rounding of a batch."""
 
 
 class NotErasedError(ValueError):
@@ -59,7 +64,7 @@ def verify(
     """
     plan, before = solution.observed or _observed(solution, original)
     solution = replace(solution, observed=None)
-    after = _after(solution, edited, plan)
+    after = _after(solution, (original, edited), plan, before.encoded)
     residuals = _table_residuals(solution, original, edited)
     residuals |= _encoder_residuals(solution, before, after)
     residuals |= _conditioned_residuals(solution, (original, edited), before, after)
@@ -134,10 +139,35 @@ def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts:
     return observation.whole()
 
 
-def _after(solution: Solution, path: TextPath, plan: Plan) -> _After:
-    seen = _seen(path, plan, _updated(solution, path), plan.edited)
+def _after(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, before: Encoded) -> _After:
+    unmoved = _unmoved(solution, models, plan, before)
+    asked = [prompt for prompt in plan.edited if prompt not in unmoved]
+    seen = _seen(models[1], plan, _updated(solution, models[1]), asked)
     layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
-    return _After(seen.encoded, layers, inputs)
+    return _After(seen.encoded.joined(before.only(unmoved)), layers, inputs)
+
+
+def _unmoved(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, before: Encoded) -> Mapping[str, None]:
+    """Prompts that must not move and did not: where only tables change, those of tokens with equal rows in both models.
+
+    A few of them are encoded in the edited model. If one of these moved, something else changed, and none is taken.
+    """
+    path, edited = models
+    if _updated(solution, path):
+        return {}
+    targets = {pair.target_prompt for pair in (*plan.pairs, *plan.unseen)}
+    asked = {p: plan.rows[plan.row_of[p]] for group in plan.groups.values() for p in group if p not in targets}
+    for encoder in path.encoders:
+        if encoder.table in solution.updates.text_encoder:
+            used = sorted({token for rows in asked.values() for token in rows[encoder.name].ids})
+            one, other = (model.embeddings(encoder, used) for model in models)
+            moved = {token for token, differs in zip(used, (one != other).any(1).tolist(), strict=True) if differs}
+            asked = {p: rows for p, rows in asked.items() if moved.isdisjoint(rows[encoder.name].ids)}
+    few = some(list(asked), SAMPLED)
+    compared = before_and_after(few, before, encode_prompts(edited, few))
+    if any(bool((each.apart.norm() > EQUAL * each.whole.norm()).any()) for each in compared.values()):
+        return {}
+    return dict.fromkeys(asked)
 
 
 def _compared(

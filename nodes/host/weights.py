@@ -50,10 +50,13 @@ def effective_weight(patcher: ModelPatcher, key: str) -> Tensor:
     if in_forward := _patch_in_forward(patcher, key):
         dtype = _forward_dtype(patcher.model)
         return _read(_dense(in_forward(_dense(stored, dtype)), dtype), reader, torch.float32)
-    weight = comfy.lora.calculate_weight(patches, _read(stored, reader, _patch_dtype(stored.device)), key)
+
+    def patched() -> Tensor:  # nobody keeps it: a table of tokens is large, and the rounded one stands beside it
+        return comfy.lora.calculate_weight(patches, _read(stored, reader, _patch_dtype(stored.device)), key)
+
     if setter is None:
-        return comfy.float.stochastic_rounding(weight, stored.dtype, seed=_seed(key)).to(torch.float32)
-    return _read(setter(weight, inplace_update=False, seed=_seed(key), return_weight=True), reader, torch.float32)
+        return comfy.float.stochastic_rounding(patched(), stored.dtype, seed=_seed(key)).to(torch.float32)
+    return _read(setter(patched(), inplace_update=False, seed=_seed(key), return_weight=True), reader, torch.float32)
 
 
 def _dense(weight: Tensor, dtype: torch.dtype) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import torch
 
 from tests import pack
 
@@ -69,3 +70,42 @@ def test_what_must_not_move_is_held_once_and_not_by_a_check(host):
     assert held["exact"].shape[1] > 0
     assert not seen.whole().stays
     assert not check.whole().stays
+
+
+def test_what_is_held_takes_no_more_room_than_what_was_seen(host):
+    """Where the tables do all of it nothing else is encoded, and on SDXL the room for the rest would be a gigabyte."""
+    bridge, model, clip = host
+    core, plans, original, schedule = (
+        pack.module(f"erasepro_core{name}") for name in ("", ".plan", ".original", ".schedule")
+    )
+    path = bridge.HostPath(model, clip)
+    plan = plans.make_plan(core.parse_request(*REQUEST), core.Options(templates=2), path, ())
+    layers = schedule.layers_from(path.encoders, 0)
+    rounds, once = (original.Observation(path, plan, layers) for _ in range(2))
+    parts = plan.parts(plan.compared), plan.parts(plan.others)
+    sizes = []
+    for each in parts:
+        rounds.see(each)
+        sizes.append(_size(rounds))
+    assert sizes[0] < 0.5 * sizes[1]
+    once.see([part for each in parts for part in each])
+    for one, other in zip(rounds.whole().stays.values(), once.whole().stays.values(), strict=True):
+        assert {role: each.shape for role, each in one.items()} == {role: each.shape for role, each in other.items()}
+        assert all(torch.allclose(one[role].float(), other[role].float(), atol=1e-2) for role in one)
+
+
+def _size(observation: Any) -> int:
+    """Bytes of all columns that it holds."""
+    kept: list[Any] = [*vars(observation).values()]
+    sizes: dict[int, int] = {}
+    while kept:
+        each = kept.pop()
+        if isinstance(each, torch.Tensor):
+            sizes[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
+        elif isinstance(each, dict):
+            kept += each.values()
+        elif isinstance(each, list):
+            kept += each
+        elif type(each).__name__ in ("_Gathered", "_Columns"):
+            kept += vars(each).values()
+    return sum(sizes.values())

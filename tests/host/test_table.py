@@ -206,6 +206,31 @@ def test_where_no_linear_changed_a_check_compares_one_weight_for_all(host, mini,
     assert with_solve.drift == pytest.approx(alone.drift, abs=1e-5)
 
 
+def test_a_check_encodes_what_a_changed_table_can_move(host, mini, report, monkeypatch):
+    """And a few prompts more, to see that nothing else changed: what was patched beside it moves all of them."""
+    model, clip = mini[:2]
+    path, solution = host.HostPath(model, clip), solve_request(REQUEST, Options(), host.HostPath(model, clip))
+    erased = host.with_erasure(model, clip, solution.updates, 1.0)
+    encode, encoded = host.HostPath.encode, []
+
+    def counted(live, rows, *more):
+        encoded.extend(rows if live.clip is not clip else ())
+        return encode(live, rows, *more)
+
+    monkeypatch.setattr(host.HostPath, "encode", counted)
+    drift = verify(solution, path, host.HostPath(*erased), {}).drift
+    assert drift == dict.fromkeys(drift, 0.0)
+    untouched = [p for group in solution.observed[0].groups.values() for p in group]
+    alone = len(encoded)
+    block = path.encoders[0].blocks[-1].output
+    weight = path.module(block).weight
+    other = erased[1].clone()
+    other.patcher.add_patches({f"{block}.weight": ("diff", (0.1 * torch.randn(weight.shape),))})
+    moved = verify(solution, path, host.HostPath(erased[0], other), {}).drift
+    assert min(moved.values()) > 1e-3
+    assert len(encoded) - 2 * alone > len(untouched) / 2
+
+
 @pytest.fixture(scope="module")
 def solved(mini, report):
     """Erasures of a text on the original model, or on the one that this text is erased from already."""
