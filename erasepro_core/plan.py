@@ -95,6 +95,13 @@ class Plan:
         return unique([*(pair.target_prompt for pair in self.unseen), *(p for g in self.groups.values() for p in g)])
 
     @cached_property
+    def watched(self) -> Mapping[str, Rows]:
+        """Rows of the prompts that only their drift is measured of, by prompt; some targets are measured too."""
+        pairs = {prompt for p in (*self.pairs, *self.unseen) for prompt in (p.target_prompt, p.anchor_prompt)}
+        prompts = unique(prompt for group in self.groups.values() for prompt in group)
+        return {prompt: self.rows[self.row_of[prompt]] for prompt in prompts if prompt not in pairs}
+
+    @cached_property
     def prompts(self) -> list[str]:
         """Every prompt, in the order of the rows."""
         return list(self.row_of)

@@ -96,7 +96,9 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     tables = bool(encoders) and options.own_tokens and options.schedule.reaches_tables and options.method.tables
     swaps = own_tokens(request, path, plan.stays, plan.known, plan.asked, options.forms) if tables else NO_SWAPS
     rows = swaps.updates(path)
-    parts, others = plan.parts(plan.compared), plan.parts(plan.others)
+    untouched = swaps.untouched(plan.watched) if rows else {}
+    parts = plan.parts(prompt for prompt in plan.compared if prompt not in untouched)
+    others = plan.parts([*untouched, *plan.others])
     counts = [len(layers_from(encoders, start)) for start in starts]
     step = Steps(_steps(len(parts) + len(others), counts, groups, tables=bool(rows)), tick)
     seen, weights, swapped, left = Observation(path, plan, layers.values()), _stand_ins(path), None, []
@@ -109,6 +111,7 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
             return _Found(updates, records, trial, (trial,), swaps, Original(before, {}, {}, {}, weights))
     seen.see(others, lambda: step(Phase.READING))
     original = replace(seen.whole(), weights=weights)
+    swapped = swapped and swapped.joined(original.encoded.only(untouched))
     used, several = swaps if rows else NO_SWAPS, len(starts) + bool(rows) > 1
     attempts = Attempts(path, plan, options, encoders, groups, original, step, used, swapped, several=several)
     best, trial, trials = Trials(attempts, weights, Sample.of(plan, left), []).best_of(starts)
@@ -127,7 +130,7 @@ def _in_the_tables(
 
     What the tables move is no reason to go on: layers behind them would only move more.
     """
-    sample, swapped = Sample.of(plan), SwappedPath(path, swaps)
+    sample, swapped = Sample.of(plan).among(before.features), SwappedPath(path, swaps)
     asked = [*sample.prompts, *(pair.target_prompt for pair in plan.few_pairs)]
     after = encode_prompts(swapped, asked, known=before)  # most prompts have no token that changes
     trial = sample.trial(depth, before, after, weights, table=True, share=0.0)

@@ -65,6 +65,14 @@ class Swaps:
     def __bool__(self) -> bool:
         return any(self.tokens.values())
 
+    def untouched(self, prompts: Mapping[str, Rows]) -> dict[str, Rows]:
+        """Those of some prompts, each with its rows, that have none of these tokens."""
+        return {
+            prompt: rows
+            for prompt, rows in prompts.items()
+            if all(tokens.keys().isdisjoint(rows[name].ids) for name, tokens in self.tokens.items())
+        }
+
     def updates(self, path: TextPath) -> dict[str, RowUpdate]:
         """The updates of the tables of a model, by layer name; rows that are equal already are left out."""
         found = {}

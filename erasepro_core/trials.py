@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
@@ -49,6 +49,11 @@ class Sample:
         groups = [some(list(group), TRIED) for group in (*plan.groups.values(), *plan.apart)]
         return cls([*some(plan.unseen, TRIED), *some(left, TRIED)], some(plan.few_pairs, TRIED), groups, plan.prefixes)
 
+    def among(self, prompts: Container[str]) -> Sample:
+        """The same without what must not move and is not among some prompts."""
+        groups = ([prompt for prompt in group if prompt in prompts] for group in self.groups)
+        return replace(self, groups=[group for group in groups if group])
+
     @property
     def prompts(self) -> list[str]:
         """All that an edited model must encode."""
@@ -68,8 +73,8 @@ class Sample:
         """
         pairs = self.unseen, self.seen
         left = max(_rms(leak(each, before, after, weights, self.prefixes)) for each in pairs)
-        moved = _rms(torch.stack([drift(group, before, after, weights).mean() for group in self.groups]))
-        return Trial(start, left, moved, table, share)
+        moved = [drift(group, before, after, weights).mean() for group in self.groups]
+        return Trial(start, left, _rms(torch.stack(moved)) if moved else 0.0, table, share)
 
 
 @dataclass(frozen=True)

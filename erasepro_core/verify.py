@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -23,7 +23,7 @@ from .measure import (
     targets_and_anchors,
 )
 from .original import Observation, Original
-from .path import TextPath
+from .path import Rows, TextPath
 from .plan import Plan, make_plan
 from .probes import Probe, found_probes, unlisted_probes
 from .prompts import some
@@ -64,7 +64,11 @@ def verify(
     """
     plan, before = solution.observed or _observed(solution, original)
     solution = replace(solution, observed=None)
-    after = _after(solution, (original, edited), plan, before.encoded)
+    unmoved = _unmoved(solution, (original, edited), plan, before.encoded)
+    known = {**before.encoded.features, **unmoved}
+    missing = encode_prompts(original, (prompt for prompt in plan.measured if prompt not in known))
+    before = replace(before, encoded=before.encoded.joined(missing))
+    after = _after(solution, edited, plan, unmoved)
     residuals = _table_residuals(solution, original, edited)
     residuals |= _encoder_residuals(solution, before, after)
     residuals |= _conditioned_residuals(solution, (original, edited), before, after)
@@ -72,13 +76,15 @@ def verify(
     probes = unlisted_probes(request), found_probes(request)
     leaks = [targets_and_anchors(pairs, *encoded, plan.prefixes) for pairs in (plan.named, plan.unseen)]
     leaks += [_probed(each, (original, edited), encoded) for each in probes if each]
-    drifts = [before_and_after(list(group), *encoded) for group in plan.groups.values()]
+    movable = {name: [p for p in group if p not in unmoved] for name, group in plan.groups.items()}
+    drifts = [before_and_after(group, *encoded) for group in movable.values() if group]
     weights = _compared((original, edited), before, alone=not solution.updates.diffusion_model)
     found = [each.tolist() for each in ratios([*leaks, *drifts], weights)]
     seen, unseen, *left = found[: len(leaks)]
+    drifted = iter(found[len(leaks) :])
     moved = {
-        name: dict(zip(group, each, strict=True))
-        for (name, group), each in zip(plan.groups.items(), found[len(leaks) :], strict=True)
+        name: dict.fromkeys(group, 0.0) | dict(zip(movable[name], next(drifted) if movable[name] else (), strict=True))
+        for name, group in plan.groups.items()
     }
     unlisted, others = (_telling(each, left.pop(0) if each else []) for each in probes)
     return Report(
@@ -139,24 +145,22 @@ def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts:
     return observation.whole()
 
 
-def _after(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, before: Encoded) -> _After:
-    unmoved = _unmoved(solution, models, plan, before)
+def _after(solution: Solution, path: TextPath, plan: Plan, unmoved: Container[str]) -> _After:
     asked = [prompt for prompt in plan.edited if prompt not in unmoved]
-    seen = _seen(models[1], plan, _updated(solution, models[1]), asked)
+    seen = _seen(path, plan, _updated(solution, path), asked)
     layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
-    return _After(seen.encoded.joined(before.only(unmoved)), layers, inputs)
+    return _After(seen.encoded, layers, inputs)
 
 
-def _unmoved(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, before: Encoded) -> Mapping[str, None]:
-    """Prompts that must not move and did not: where only tables change, those of tokens with equal rows in both models.
+def _unmoved(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, known: Encoded) -> Mapping[str, Rows]:
+    """Prompts that must not move and cannot: where only tables change, those of tokens with equal rows in both models.
 
-    A few of them are encoded in the edited model. If one of these moved, something else changed, and none is taken.
+    A few of them are encoded in both. If one of these moved, something else changed, and none is taken.
     """
     path, edited = models
     if _updated(solution, path):
         return {}
-    targets = {pair.target_prompt for pair in (*plan.pairs, *plan.unseen)}
-    asked = {p: plan.rows[plan.row_of[p]] for group in plan.groups.values() for p in group if p not in targets}
+    asked = dict(plan.watched)
     for encoder in path.encoders:
         if encoder.table in solution.updates.text_encoder:
             used = sorted({token for rows in asked.values() for token in rows[encoder.name].ids})
@@ -164,10 +168,11 @@ def _unmoved(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, 
             moved = {token for token, differs in zip(used, (one != other).any(1).tolist(), strict=True) if differs}
             asked = {p: rows for p, rows in asked.items() if moved.isdisjoint(rows[encoder.name].ids)}
     few = some(list(asked), SAMPLED)
-    compared = before_and_after(few, before, encode_prompts(edited, few))
-    if any(bool((each.apart.norm() > EQUAL * each.whole.norm()).any()) for each in compared.values()):
+    if not few:
         return {}
-    return dict.fromkeys(asked)
+    both = encode_prompts(path, few, known=known), encode_prompts(edited, few)
+    compared = before_and_after(few, *both).values()
+    return asked if all(each.apart.norm() <= EQUAL * each.whole.norm() for each in compared) else {}
 
 
 def _compared(
