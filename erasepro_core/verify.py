@@ -23,23 +23,19 @@ from .measure import (
     targets_and_anchors,
 )
 from .original import Observation, Original
-from .path import Rows, TextPath
+from .path import TextPath
 from .plan import Plan, make_plan
 from .probes import Probe, found_probes, unlisted_probes
-from .prompts import some
 from .report import Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
+from .unchanged import what_cannot_move, with_equal_tokens_as_one
 from .update import RowUpdate
 
 NAMED = ("preserves", "related", "neighbours")
 """Groups of prompts that are about names."""
 MOST = 5
 """How many names of each group are reported, those that moved most."""
-SAMPLED = 8
-"""So many of the prompts that changed tables cannot move are encoded to see that it is so."""
-EQUAL = 1e-3
-"""Features that differ by less than this share of their size are equal but for the rounding of a batch."""
 
 
 class NotErasedError(ValueError):
@@ -64,18 +60,19 @@ def verify(
     """
     plan, before = solution.observed or _observed(solution, original)
     solution = replace(solution, observed=None)
-    unmoved = _unmoved(solution, (original, edited), plan, before.encoded)
+    unmoved = what_cannot_move(solution.updates, (original, edited), plan, before.encoded)
     known = {**before.encoded.features, **unmoved}
     missing = encode_prompts(original, (prompt for prompt in plan.measured if prompt not in known))
     before = replace(before, encoded=before.encoded.joined(missing))
-    after = _after(solution, edited, plan, unmoved)
+    merged = with_equal_tokens_as_one(solution.updates, edited)
+    after = _after(solution, merged, plan, unmoved)
     residuals = _table_residuals(solution, original, edited)
     residuals |= _encoder_residuals(solution, before, after)
     residuals |= _conditioned_residuals(solution, (original, edited), before, after)
     encoded, request = (before.encoded, after.encoded), solution.request
     probes = unlisted_probes(request), found_probes(request)
     leaks = [targets_and_anchors(pairs, *encoded, plan.prefixes) for pairs in (plan.named, plan.unseen)]
-    leaks += [_probed(each, (original, edited), encoded) for each in probes if each]
+    leaks += [_probed(each, (original, merged), encoded) for each in probes if each]
     movable = {name: [p for p in group if p not in unmoved] for name, group in plan.groups.items()}
     drifts = [before_and_after(group, *encoded) for group in movable.values() if group]
     weights = _compared((original, edited), before, alone=not solution.updates.diffusion_model)
@@ -147,32 +144,11 @@ def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts:
 
 def _after(solution: Solution, path: TextPath, plan: Plan, unmoved: Container[str]) -> _After:
     asked = [prompt for prompt in plan.edited if prompt not in unmoved]
+    if not (_updated(solution, path) or solution.updates.diffusion_model):
+        return _After(encode_prompts(path, asked), {}, {})
     seen = _seen(path, plan, _updated(solution, path), asked)
     layers, inputs = ({name: pair.target for name, pair in part.items()} for part in (seen.layers, seen.inputs))
     return _After(seen.encoded, layers, inputs)
-
-
-def _unmoved(solution: Solution, models: tuple[TextPath, TextPath], plan: Plan, known: Encoded) -> Mapping[str, Rows]:
-    """Prompts that must not move and cannot: where only tables change, those of tokens with equal rows in both models.
-
-    A few of them are encoded in both. If one of these moved, something else changed, and none is taken.
-    """
-    path, edited = models
-    if _updated(solution, path):
-        return {}
-    asked = dict(plan.watched)
-    for encoder in path.encoders:
-        if encoder.table in solution.updates.text_encoder:
-            used = sorted({token for rows in asked.values() for token in rows[encoder.name].ids})
-            one, other = (model.embeddings(encoder, used) for model in models)
-            moved = {token for token, differs in zip(used, (one != other).any(1).tolist(), strict=True) if differs}
-            asked = {p: rows for p, rows in asked.items() if moved.isdisjoint(rows[encoder.name].ids)}
-    few = some(list(asked), SAMPLED)
-    if not few:
-        return {}
-    both = encode_prompts(path, few, known=known), encode_prompts(edited, few)
-    compared = before_and_after(few, *both).values()
-    return asked if all(each.apart.norm() <= EQUAL * each.whole.norm() for each in compared) else {}
 
 
 def _compared(

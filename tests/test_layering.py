@@ -17,7 +17,7 @@ ORDER = (
     ("files", "plots", "grid", "pipeline"),
     ("entries", "layout", "lettering"),
     ("verify", "audit"),
-    ("failures",),
+    ("failures", "unchanged"),
     ("report", "probes", "progressive"),
     ("checks", "trials"),
     ("attempts",),

@@ -222,8 +222,9 @@ def test_a_check_encodes_what_a_changed_table_can_move(host, mini, report, monke
     assert drift["neutral"] == 0
     assert max(drift.values()) < 1e-5
     assert solution.observed
-    untouched = sum(len(group) for group in solution.observed[0].groups.values())
-    alone = len(encoded)
+    plan, _ = solution.observed
+    untouched, alone = sum(len(group) for group in plan.groups.values()), len(encoded)
+    assert alone < len({pair.target_prompt for pair in plan.pairs})  # both names are one token by now
     block = path.encoders[0].blocks[-1].output
     weight = path.module(block).weight
     other = erased[1].clone()
