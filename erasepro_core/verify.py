@@ -48,9 +48,10 @@ def verify(
 ) -> Report:
     """Measures an erasure in the model that carries it against the model that does not. Both are only read.
 
-    Every prompt that the erasure shall change, or must not, is encoded again through the edited model. Of the solve
-    only the names of the layers, the directions that it claims to hold and, right behind it, what it saw in the
-    original model are used.
+    Every prompt that the erasure shall change, or must not, is encoded again through the edited model, but for what the
+    rows of its tables of tokens decide alone; see `unchanged`. Of the solve only the names of the layers, the rows that
+    take each other's place, the directions that it claims to hold and, right behind it, what it saw in the original
+    model are used.
 
     Args:
         solution: what was solved.
