@@ -15,7 +15,8 @@ from .phrase import key, language
 
 ARROW = "->"
 FIRST = 4
-"""How many of the built-in sentences cover all registers."""
+"""How many of the built-in sentences cover all registers. The other cases of a name stand in no more: in as many as the
+name itself they would double what is left of it (docs/decisions/0115)."""
 BESIDE = 2
 """In how many sentences of each other language a concept's English names are said, if others of its names are in it."""
 HOLD_OUT = 5
@@ -88,6 +89,12 @@ class Concept:
         """The names, of several spellings of one name the first."""
         return list({key(name): name for name in reversed(self.names)}.values())[::-1]
 
+    @cached_property
+    def other_cases(self) -> frozenset[str]:
+        """The names that are an earlier one with other capitals."""
+        first: dict[str, str] = {}
+        return frozenset(name for name in self.names if first.setdefault(name.lower(), name) != name)
+
     def unseen(self, name: str = "") -> tuple[str, ...]:
         """Sentences that are never solved on, in the language of a name."""
         held_out = self.sentences[HOLD_OUT - 1 :: HOLD_OUT] if self.only_own else ()
@@ -146,8 +153,13 @@ class Request:
     """Prompts as the model is really used, beside the pack's own: the update is made small on them."""
 
     def pairs(self, templates: int, long: bool = False) -> list[PromptPair]:
-        """Prompt pairs to solve on, up to `templates` sentences for each name."""
-        return self._pairs(lambda concept, name: self.templates(concept, name, long)[:templates])
+        """Prompt pairs to solve on, up to `templates` sentences for each name, and `FIRST` for its other cases."""
+
+        def sentences(concept: Concept, name: str) -> list[str]:
+            count = min(templates, FIRST) if name in concept.other_cases else templates
+            return self.templates(concept, name, long)[:count]
+
+        return self._pairs(sentences)
 
     def form_pairs(self, sentences: Callable[[Concept, str], Sequence[str]]) -> list[tuple[str, PromptPair]]:
         """Each listed name with a prompt pair of its form that is not listed, in some sentences of each name."""

@@ -137,13 +137,14 @@ def make_plan(request: Request, options: Options, path: TextPath, neighbours: Se
     """
     method = options.method
     count, long = method.sentences(options.templates), path.family.long_prompts
-    names = len(request.names)
+    names = len(request.names) - sum(len(concept.other_cases) for concept in request.concepts)
     count = min(count, _shared(names, SENTENCES_IN_ALL, MOST_SENTENCES))
     pairs = request.pairs(count, long)
     named = len(pairs)
     if options.forms and method.forms:
         pairs += _of_forms(request, max(1, count // FORMS), long)
-    both, prefixes = matched(path, [*pairs, *request.unseen_pairs(_shared(names, UNSEEN_IN_ALL, MOST_UNSEEN))])
+    unseen = request.unseen_pairs(_shared(len(request.names), UNSEEN_IN_ALL, MOST_UNSEEN))
+    both, prefixes = matched(path, [*pairs, *unseen])
     pairs, unseen = both[: len(pairs)], both[len(pairs) :]
     prompts = Prompts(request, pairs, unseen, neighbours, method.preserve_sentences, long)
     every = prompts.all()

@@ -1,5 +1,6 @@
 """Names as people type them, against the tokenizers that the host ships, on tiny models."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from erasepro_core.kinds import NAMED
 from erasepro_core.measure import drift, weight_pairs
 from erasepro_core.methods import Preserve
 from erasepro_core.neutral import local_prompts
+from erasepro_core.plan import make_plan
 from erasepro_core.probes import OWN
 from erasepro_core.progressive import solve_request
 from erasepro_core.spellings import fitting, spelled_out, unread
@@ -24,6 +26,8 @@ from tests.host.families import every_layer, quick
 pytestmark = pytest.mark.usefixtures("comfy_library")
 TWO = Options(templates=2, tolerance=1.0, own_tokens=False)
 CASED, UNCASED = ("flux", "z_image"), "sd1"
+CASES = {str: 28, str.lower: 4, str.upper: 4}
+"""Sentences of a name as it is listed, and in its other cases."""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,15 @@ def test_every_case_is_erased_where_the_tokenizer_tells_cases_apart(tiny, family
     assert (own.name, own.leak < 0.1) == ("pikachu", True)
     gone = replace(found, threshold=1.0)  # random weights: unseen sentences leak, whatever the spelling
     assert len(negative_remarks(gone, "blurry, pikachu")) == 1
+
+
+@pytest.mark.parametrize("family", CASED)
+def test_other_cases_leave_the_name_its_sentences(tiny, family):
+    """In as many sentences as the name they would double what is left of it behind a language model."""
+    live, text = path(tiny(family)), "\n".join(f"{name} -> mouse" for name in ("Pikachu", "Mario", "Sonic", "Kirby"))
+    plan = make_plan(spelled_out(parse_request(text, "object"), live), Options(templates=28, forms=False), live, ())
+    counts = Counter(pair.target for pair in plan.named)
+    assert counts == {f(name): n for name in ("Pikachu", "Mario", "Sonic", "Kirby") for f, n in CASES.items()}
 
 
 @pytest.mark.parametrize("family", CASED)
