@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .encoded import Encoded, encode_prompts
 from .measure import before_and_after
@@ -20,35 +20,35 @@ ROUNDING = 1e-6
 """Rows of a table that differ by less than this share of their size are equal but for rounding."""
 
 
-def what_cannot_move(
-    updates: UpdateSet, models: tuple[TextPath, TextPath], plan: Plan, known: Encoded
-) -> Mapping[str, Rows]:
+def with_equal_rows(updates: UpdateSet, models: tuple[TextPath, TextPath], plan: Plan) -> Mapping[str, Rows]:
     """Of the prompts that are only watched: where no layer of an encoder changes, those whose tokens keep their rows.
-
-    A few of them are encoded in both models. If one of these moved, something else changed, and none is taken.
 
     Args:
         updates: of the erasure.
         models: the original and the edited one.
         plan: the prompts.
-        known: what was encoded in the original.
     """
-    path, edited = models
     if not all(isinstance(update, RowUpdate) for update in updates.text_encoder.values()):
         return {}
     still = dict(plan.watched)
-    for encoder in path.encoders:
+    for encoder in models[0].encoders:
         if encoder.table in updates.text_encoder:
             used = sorted({token for rows in still.values() for token in rows[encoder.name].ids})
             before, after = (model.embeddings(encoder, used) for model in models)
             moved = {token for token, differs in zip(used, (before != after).any(1).tolist(), strict=True) if differs}
             still = {prompt: rows for prompt, rows in still.items() if moved.isdisjoint(rows[encoder.name].ids)}
-    few = some(list(still), SAMPLED)
-    if not few:
-        return {}
-    both = encode_prompts(path, few, known=known), encode_prompts(edited, few)
-    compared = before_and_after(few, *both).values()
-    return still if all(each.apart.norm() <= EQUAL * each.whole.norm() for each in compared) else {}
+    return still
+
+
+def sampled(prompts: Iterable[str]) -> list[str]:
+    """A few of some prompts, by which all of them are judged."""
+    return some(list(prompts), SAMPLED)
+
+
+def none_moved(prompts: Sequence[str], before: Encoded, edited: TextPath) -> bool:
+    """Whether some prompts are in an edited model what they were before; if not, something else changed as well."""
+    compared = before_and_after(prompts, before, encode_prompts(edited, prompts)).values() if prompts else ()
+    return all(each.apart.norm() <= EQUAL * each.whole.norm() for each in compared)
 
 
 def with_equal_tokens_as_one(updates: UpdateSet, edited: TextPath) -> TextPath:

@@ -14,7 +14,6 @@ from .concept import PromptPair, Request
 from .encoded import Encoded, encode_prompts, matched
 from .failures import why_not_erased
 from .measure import (
-    Comparisons,
     WeightPair,
     before_and_after,
     one_by_one,
@@ -29,7 +28,7 @@ from .probes import Probe, found_probes, unlisted_probes
 from .report import Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
-from .unchanged import what_cannot_move, with_equal_tokens_as_one
+from .unchanged import none_moved, sampled, with_equal_rows, with_equal_tokens_as_one
 from .update import RowUpdate
 
 NAMED = ("preserves", "related", "neighbours")
@@ -49,9 +48,10 @@ def verify(
     """Measures an erasure in the model that carries it against the model that does not. Both are only read.
 
     Every prompt that the erasure shall change, or must not, is encoded again through the edited model, but for what the
-    rows of its tables of tokens decide alone; see `unchanged`. Of the solve only the names of the layers, the rows that
-    take each other's place, the directions that it claims to hold and, right behind it, what it saw in the original
-    model are used.
+    rows of its tables of tokens decide alone; see `unchanged`. Before that all that is missing of the original is
+    encoded: the two share their weights, and to run the other one the host moves a whole text encoder out and in. Of
+    the solve only the names of the layers, the rows that take each other's place, the directions that it claims to hold
+    and, right behind it, what it saw in the original model are used.
 
     Args:
         solution: what was solved.
@@ -61,19 +61,25 @@ def verify(
     """
     plan, before = solution.observed or _observed(solution, original)
     solution = replace(solution, observed=None)
-    unmoved = what_cannot_move(solution.updates, (original, edited), plan, before.encoded)
-    known = {**before.encoded.features, **unmoved}
-    missing = encode_prompts(original, (prompt for prompt in plan.measured if prompt not in known))
-    before = replace(before, encoded=before.encoded.joined(missing))
+    request = solution.request
+    probes = unlisted_probes(request), found_probes(request)
+    asked = [matched(original, [probe.pair for probe in each]) for each in probes if each]
+    compared = [prompt for pairs, _ in asked for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
+    unmoved = with_equal_rows(solution.updates, (original, edited), plan)
+    few = sampled(unmoved)
+    before = _with(before, original, [*compared, *few, *(prompt for prompt in plan.measured if prompt not in unmoved)])
+    if not none_moved(few, before.encoded, edited):
+        unmoved, before = {}, _with(before, original, plan.measured)
     merged = with_equal_tokens_as_one(solution.updates, edited)
     after = _after(solution, merged, plan, unmoved)
     residuals = _table_residuals(solution, original, edited)
     residuals |= _encoder_residuals(solution, before, after)
     residuals |= _conditioned_residuals(solution, (original, edited), before, after)
-    encoded, request = (before.encoded, after.encoded), solution.request
-    probes = unlisted_probes(request), found_probes(request)
+    encoded = before.encoded, after.encoded
     leaks = [targets_and_anchors(pairs, *encoded, plan.prefixes) for pairs in (plan.named, plan.unseen)]
-    leaks += [_probed(each, (original, merged), encoded) for each in probes if each]
+    for pairs, prefixes in asked:
+        targets = encode_prompts(merged, (pair.target_prompt for pair in pairs), known=after.encoded)
+        leaks.append(targets_and_anchors(pairs, before.encoded, targets, prefixes))
     movable = {name: [p for p in group if p not in unmoved] for name, group in plan.groups.items()}
     drifts = [before_and_after(group, *encoded) for group in movable.values() if group]
     weights = _compared((original, edited), before, alone=not solution.updates.diffusion_model)
@@ -141,6 +147,12 @@ def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts:
     observation = Observation(path, plan, layers, stays=False)
     observation.see(plan.parts(prompts))
     return observation.whole()
+
+
+def _with(before: Original, path: TextPath, prompts: Iterable[str]) -> Original:
+    """The same with some more prompts; none is encoded twice."""
+    more = encode_prompts(path, prompts, known=before.encoded)
+    return replace(before, encoded=before.encoded.joined(more))
 
 
 def _after(solution: Solution, path: TextPath, plan: Plan, unmoved: Container[str]) -> _After:
@@ -242,21 +254,6 @@ def _found(leaks: Sequence[tuple[Probe, float]], request: Request) -> tuple[tupl
     for probe, left in leaks:
         by_name[probe.pair.concept].setdefault(probe.name, []).append(left)
     return tuple(tuple((name, fmean(found)) for name, found in names.items()) for names in by_name)
-
-
-def _probed(probes: Sequence[Probe], models: tuple[TextPath, TextPath], known: tuple[Encoded, Encoded]) -> Comparisons:
-    """What the leak in probes compares.
-
-    Args:
-        probes: what is measured.
-        models: the original and the edited one.
-        known: prompts that are encoded already in each.
-    """
-    pairs, prefixes = matched(models[0], [probe.pair for probe in probes])
-    both = [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    targets = [pair.target_prompt for pair in pairs]
-    encoded = encode_prompts(models[0], both, known=known[0]), encode_prompts(models[1], targets, known=known[1])
-    return targets_and_anchors(pairs, *encoded, prefixes)
 
 
 def _telling(probes: Sequence[Probe], leaks: Sequence[float]) -> list[tuple[Probe, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -43,6 +44,16 @@ def test_no_prompt_is_encoded_twice_in_the_same_model(host, monkeypatch):
     assert any(trial.table for trial in solution.trials)
     assert len([encoded for encoded in models if encoded]) > 3
     assert {count for encoded in models for count in encoded.values()} == {1}
+
+
+@pytest.mark.parametrize("asked", [REQUEST, ("circle -> square", "object", "star")])
+def test_a_solve_and_its_check_put_each_model_in_place_once(host, monkeypatch, asked):
+    """Clones share their weights: to run the other one, the host moves a whole text encoder out and in again."""
+    bridge, model, clip = host
+    core, encode, ran = pack.module("erasepro_core"), bridge.HostPath.encode, []
+    monkeypatch.setattr(bridge.HostPath, "encode", lambda path, *given: ran.append(path) or encode(path, *given))
+    pack.module("nodes.solve").solve_and_check(model, clip, core.parse_request(*asked), core.Options(templates=2))
+    assert len([path for path, _ in groupby(ran, key=id)]) == 2
 
 
 def test_a_prompt_is_tokenized_once(host, monkeypatch):
