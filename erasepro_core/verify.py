@@ -29,7 +29,7 @@ from .report import Report, Residual, digest_of
 from .schedule import ScheduledLayer, layers_from
 from .solution import Solution
 from .unchanged import none_moved, sampled, with_equal_rows, with_equal_tokens_as_one
-from .update import RowUpdate
+from .update import RowUpdate, UpdateSet
 
 NAMED = ("preserves", "related", "neighbours")
 """Groups of prompts that are about names."""
@@ -48,10 +48,9 @@ def verify(
     """Measures an erasure in the model that carries it against the model that does not. Both are only read.
 
     Every prompt that the erasure shall change, or must not, is encoded again through the edited model, but for what the
-    rows of its tables of tokens decide alone; see `unchanged`. Before that all that is missing of the original is
-    encoded: the two share their weights, and to run the other one the host moves a whole text encoder out and in. Of
-    the solve only the names of the layers, the rows that take each other's place, the directions that it claims to hold
-    and, right behind it, what it saw in the original model are used.
+    rows of its tables of tokens decide alone; see `unchanged`. Of the solve only the names of the layers, the rows that
+    take each other's place, the directions that it claims to hold and, right behind it, what it saw in the original
+    model are used.
 
     Args:
         solution: what was solved.
@@ -63,13 +62,9 @@ def verify(
     solution = replace(solution, observed=None)
     request = solution.request
     probes = unlisted_probes(request), found_probes(request)
-    asked = [matched(original, [probe.pair for probe in each]) for each in probes if each]
-    compared = [prompt for pairs, _ in asked for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    unmoved = with_equal_rows(solution.updates, (original, edited), plan)
-    few = sampled(unmoved)
-    before = _with(before, original, [*compared, *few, *(prompt for prompt in plan.measured if prompt not in unmoved)])
-    if not none_moved(few, before.encoded, edited):
-        unmoved, before = {}, _with(before, original, plan.measured)
+    probed = [matched(original, [probe.pair for probe in each]) for each in probes if each]
+    further = [prompt for pairs, _ in probed for p in pairs for prompt in (p.target_prompt, p.anchor_prompt)]
+    before, unmoved = _with_all(before, solution.updates, (original, edited), plan, further)
     merged = with_equal_tokens_as_one(solution.updates, edited)
     after = _after(solution, merged, plan, unmoved)
     residuals = _table_residuals(solution, original, edited)
@@ -77,7 +72,7 @@ def verify(
     residuals |= _conditioned_residuals(solution, (original, edited), before, after)
     encoded = before.encoded, after.encoded
     leaks = [targets_and_anchors(pairs, *encoded, plan.prefixes) for pairs in (plan.named, plan.unseen)]
-    for pairs, prefixes in asked:
+    for pairs, prefixes in probed:
         targets = encode_prompts(merged, (pair.target_prompt for pair in pairs), known=after.encoded)
         leaks.append(targets_and_anchors(pairs, before.encoded, targets, prefixes))
     movable = {name: [p for p in group if p not in unmoved] for name, group in plan.groups.items()}
@@ -149,10 +144,24 @@ def _seen(path: TextPath, plan: Plan, layers: Sequence[ScheduledLayer], prompts:
     return observation.whole()
 
 
-def _with(before: Original, path: TextPath, prompts: Iterable[str]) -> Original:
-    """The same with some more prompts; none is encoded twice."""
-    more = encode_prompts(path, prompts, known=before.encoded)
-    return replace(before, encoded=before.encoded.joined(more))
+def _with_all(
+    before: Original, updates: UpdateSet, models: tuple[TextPath, TextPath], plan: Plan, further: Sequence[str]
+) -> tuple[Original, Container[str]]:
+    """The original on all that is compared, and the prompts that cannot have moved.
+
+    It runs before the edited model does: the two share their weights, and to run the other one the host moves a whole
+    text encoder out and in.
+    """
+
+    def encoded(prompts: Iterable[str]) -> Original:
+        return replace(before, encoded=before.encoded.joined(encode_prompts(models[0], prompts, known=before.encoded)))
+
+    unmoved = with_equal_rows(updates, models, plan)
+    few = sampled(unmoved)
+    before = encoded([*further, *few, *(prompt for prompt in plan.measured if prompt not in unmoved)])
+    if none_moved(few, before.encoded, models[1]):
+        return before, unmoved
+    return encoded(plan.measured), ()
 
 
 def _after(solution: Solution, path: TextPath, plan: Plan, unmoved: Container[str]) -> _After:
