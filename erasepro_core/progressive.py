@@ -17,7 +17,7 @@ from .methods import Where
 from .neighbours import find_neighbours
 from .options import Options
 from .original import Observation, Original
-from .path import TextPath
+from .path import Rows, TextPath
 from .plan import Plan, make_plan
 from .progress import Phase, Steps, Tick, ignore
 from .schedule import deepest, layers_from
@@ -101,7 +101,9 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     others = plan.parts([*untouched, *plan.others])
     counts = [len(layers_from(encoders, start)) for start in starts]
     step = Steps(_steps(len(parts) + len(others), counts, groups, tables=bool(rows)), tick)
-    seen, weights, swapped, left = Observation(path, plan, layers.values()), _stand_ins(path), None, []
+    no_layer = bool(rows) and _become_anchors(plan, swaps)
+    seen, weights = Observation(path, plan, () if no_layer else layers.values()), _stand_ins(path)
+    swapped, left = None, []
     before = seen.see(parts, lambda: step(Phase.READING))
     if rows:
         trial, swapped, left = _in_the_tables(path, plan, swaps, before, weights, deepest(encoders))
@@ -121,6 +123,16 @@ def _found(path: TextPath, plan: Plan, options: Options, request: Request, tick:
     updates = UpdateSet(path.family.name, {**rows, **best.updates}, conditioned)
     records = (*map(_table_record, rows, rows.values()), *best.records, *records)
     return _Found(updates, records, trial, trials, used if rows else NO_SWAPS, original)
+
+
+def _become_anchors(plan: Plan, swaps: Swaps) -> bool:
+    """Whether the model reads every target as its anchor once its tables are changed: no layer has anything to do."""
+
+    def rows(prompt: str) -> Rows:
+        return plan.rows[plan.row_of[prompt]]
+
+    pairs = (*plan.named, *plan.unseen)
+    return all(swaps.applied(rows(pair.target_prompt)) == rows(pair.anchor_prompt) for pair in pairs)
 
 
 def _in_the_tables(

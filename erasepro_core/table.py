@@ -65,6 +65,10 @@ class Swaps:
     def __bool__(self) -> bool:
         return any(self.tokens.values())
 
+    def applied(self, rows: Rows) -> Rows:
+        """What these tokens are to the model once its tables are changed."""
+        return {name: _replaced(row, self.tokens.get(name, {})) for name, row in rows.items()}
+
     def untouched(self, prompts: Mapping[str, Rows]) -> dict[str, Rows]:
         """Those of some prompts, each with its rows, that have none of these tokens."""
         return {
@@ -103,14 +107,11 @@ class SwappedPath:
 
     def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
         """See `TextPath.tokenize`; many prompts have the same rows here, and are encoded once."""
-        return [self._swapped(row) for row in self._path.tokenize(prompts, emphasis)]
+        return [self._swaps.applied(row) for row in self._path.tokenize(prompts, emphasis)]
 
     def encode(self, rows: Sequence[Rows], padding: Sequence[int | None] | None = None) -> Features:
         """See `TextPath.encode`."""
-        return self._path.encode([self._swapped(row) for row in rows], padding)
-
-    def _swapped(self, rows: Rows) -> Rows:
-        return {name: _replaced(row, self._swaps.tokens.get(name, {})) for name, row in rows.items()}
+        return self._path.encode([self._swaps.applied(row) for row in rows], padding)
 
 
 def _replaced(row: TokenRow, tokens: Mapping[int, int]) -> TokenRow:
@@ -158,8 +159,7 @@ def own_tokens(
     for name in encoders:
         whole, pieces = said.whole[name], said.pieces[name]
         often = (token for token, count in uses[name].items() if count > FEW_USES * len(stays))
-        stay = {*uses[name], *words_of_names[name], *words_inside[name], *whole}
-        stay |= shared.get(name, set())
+        stay = {*uses[name], *words_of_names[name], *words_inside[name], *whole, *shared.get(name, ())}
         swaps[name] = _clear(said.pieces_of_forms[name], {*stay, *in_names[name], *pieces})
         swaps[name] |= _clear(pieces, stay) | _clear(whole, {*asked_for[name], *often})
     changed = (_said_by(word, tokens, swaps[name]) for name, each in said.words.items() for word, tokens in each)

@@ -105,6 +105,17 @@ def test_what_is_held_takes_no_more_room_than_what_was_seen(host):
         assert all(torch.allclose(one[role].float(), other[role].float(), atol=1e-2) for role in one)
 
 
+@pytest.mark.parametrize(("text", "kind", "listened"), [("circle -> square", "object", False), (*REQUEST[:2], True)])
+def test_no_layer_is_listened_to_where_tables_make_every_target_its_anchor(host, monkeypatch, text, kind, listened):
+    """What layers give at the tokens of a thousand names is 10 GiB on SDXL."""
+    bridge, model, clip = host
+    core, original, heard = pack.module("erasepro_core"), pack.module("erasepro_core.original"), set()
+    captured = original.captured
+    monkeypatch.setattr(original, "captured", lambda layers, call: heard.update(layers) or captured(layers, call))
+    core.solve_request(core.parse_request(text, kind), core.Options(templates=2), bridge.HostPath(model, clip))
+    assert bool(heard) is listened
+
+
 def _size(observation: Any) -> int:
     """Bytes of all columns that it holds."""
     kept: list[Any] = [*vars(observation).values()]
