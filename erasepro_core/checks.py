@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .align import Alignment
-from .concept import PromptPair, Request
+from .concept import PromptPair, Request, both_prompts
 from .encoded import Encoded, encode_prompts, matched
 from .path import TextPath
 from .sketch import sketches
@@ -73,8 +73,7 @@ def sketched(
     if not pairs:
         return []
     shifted, prefixes = matched(path, pairs, emphasis)
-    prompts = [prompt for pair in shifted for prompt in (pair.target_prompt, pair.anchor_prompt)]
-    encoded = encode_prompts(path, prompts, emphasis, known=known)
+    encoded = encode_prompts(path, both_prompts(shifted), emphasis, known=known)
     weights, both = sketches(path), []
     for pair in shifted:
         targets, anchors = [], []

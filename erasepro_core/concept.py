@@ -142,6 +142,11 @@ class PromptPair:
         return ", " * max(commas, 0)
 
 
+def both_prompts(pairs: Iterable[PromptPair]) -> list[str]:
+    """The prompt with the target and the prompt with the anchor of each pair, one after the other."""
+    return [prompt for pair in pairs for prompt in (pair.target_prompt, pair.anchor_prompt)]
+
+
 @dataclass(frozen=True)
 class Request:
     """What shall change and what shall not."""

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .concept import FIRST, Concept, ConceptError, PromptPair, Request
+from .concept import FIRST, Concept, ConceptError, PromptPair, Request, both_prompts
 from .encoded import Prefixes, in_parts, matched
 from .neighbours import Neighbour
 from .options import Options
@@ -97,7 +97,7 @@ class Plan:
     @cached_property
     def watched(self) -> Mapping[str, Rows]:
         """Rows of the prompts that only their drift is measured of, by prompt; some targets are measured too."""
-        pairs = {prompt for p in (*self.pairs, *self.unseen) for prompt in (p.target_prompt, p.anchor_prompt)}
+        pairs = {*both_prompts([*self.pairs, *self.unseen])}
         prompts = unique(prompt for group in self.groups.values() for prompt in group)
         return {prompt: self.rows[self.row_of[prompt]] for prompt in prompts if prompt not in pairs}
 
@@ -109,8 +109,7 @@ class Plan:
     @cached_property
     def compared(self) -> Mapping[str, None]:
         """The prompts whose features are compared later, in a fixed order."""
-        both = (prompt for p in (*self.pairs, *self.unseen) for prompt in (p.target_prompt, p.anchor_prompt))
-        return dict.fromkeys([*both, *self.measured])
+        return dict.fromkeys([*both_prompts([*self.pairs, *self.unseen]), *self.measured])
 
     def places(self, rows: Sequence[int]) -> Tensor:
         """Where each row of the plan stands in a batch of some rows, `[all rows]`; -1 where it is not among them."""

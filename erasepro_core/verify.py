@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .checks import make_checks
-from .concept import PromptPair, Request
+from .concept import PromptPair, Request, both_prompts
 from .encoded import Encoded, encode_prompts, matched
 from .failures import why_not_erased
 from .measure import (
@@ -63,7 +63,7 @@ def verify(
     request = solution.request
     probes = unlisted_probes(request), found_probes(request)
     probed = [matched(original, [probe.pair for probe in each]) for each in probes if each]
-    further = [prompt for pairs, _ in probed for p in pairs for prompt in (p.target_prompt, p.anchor_prompt)]
+    further = both_prompts(pair for pairs, _ in probed for pair in pairs)
     before, unmoved = _with_all(before, solution.updates, (original, edited), plan, further)
     merged = with_equal_tokens_as_one(solution.updates, edited)
     after = _after(solution, merged, plan, unmoved)
@@ -152,16 +152,17 @@ def _with_all(
     It runs before the edited model does: the two share their weights, and to run the other one the host moves a whole
     text encoder out and in.
     """
-
-    def encoded(prompts: Iterable[str]) -> Original:
-        return replace(before, encoded=before.encoded.joined(encode_prompts(models[0], prompts, known=before.encoded)))
-
     unmoved = with_equal_rows(updates, models, plan)
-    few = sampled(unmoved)
-    before = encoded([*further, *few, *(prompt for prompt in plan.measured if prompt not in unmoved)])
+    few, movable = sampled(unmoved), [prompt for prompt in plan.measured if prompt not in unmoved]
+    before = _with(before, models[0], [*further, *few, *movable])
     if none_moved(few, before.encoded, models[1]):
         return before, unmoved
-    return encoded(plan.measured), ()
+    return _with(before, models[0], plan.measured), ()
+
+
+def _with(before: Original, path: TextPath, prompts: Iterable[str]) -> Original:
+    """The same with some more prompts; none is encoded twice."""
+    return replace(before, encoded=before.encoded.joined(encode_prompts(path, prompts, known=before.encoded)))
 
 
 def _after(solution: Solution, path: TextPath, plan: Plan, unmoved: Container[str]) -> _After:

@@ -107,7 +107,7 @@ def test_what_is_held_takes_no_more_room_than_what_was_seen(host):
 
 @pytest.mark.parametrize(("text", "kind", "listened"), [("circle -> square", "object", False), (*REQUEST[:2], True)])
 def test_no_layer_is_listened_to_where_tables_make_every_target_its_anchor(host, monkeypatch, text, kind, listened):
-    """What layers give at the tokens of a thousand names is 10 GiB on SDXL."""
+    """What layers give at the tokens of a thousand names was most of the memory of a solve (record 0115)."""
     bridge, model, clip = host
     core, original, heard = pack.module("erasepro_core"), pack.module("erasepro_core.original"), set()
     captured = original.captured
