@@ -61,6 +61,10 @@ class Attempt:
     """What the text encoders with these updates made of the sentences it was solved on; None where nobody ran them so.
     """
 
+    def put_away(self) -> None:
+        """Moves the updates to main memory; until then they are where the model runs."""
+        self.updates.update({name: update.in_main_memory() for name, update in self.updates.items()})
+
 
 @dataclass(frozen=True)
 class Attempts:
@@ -214,7 +218,7 @@ class _Pass:
         """
         moved = self.shared.original.followed[layer.name] - now if now.shape[1] else now
         if moved.norm() <= STILL * now.norm():
-            return solver, LowRankUpdate(torch.zeros(len(now), 0), torch.zeros(0, len(features)))
+            return solver, LowRankUpdate(now.new_zeros(len(now), 0), now.new_zeros(0, len(features)))
         parts = self.shared.plan.tokens[layer.encoder].parts
         weights = [torch.full((n,), (solver.parts[part] / max(n, 1)) ** 0.5) for part, n in parts.items()]
         weights = torch.cat(weights).to(features)

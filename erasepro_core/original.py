@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -18,10 +19,12 @@ from .path import Features, TextPath
 from .plan import Plan
 from .roles import Tokens
 from .schedule import ScheduledLayer
-from .stays import rounded
+from .stays import ROUNDED, rounded
 
 PAIR = "target", "anchor"
 """The aligned tokens of prompt pairs, as `Tokens` calls them."""
+ROOM = 1.4
+"""How many times the size of what must not move is needed for it and for what is made of it."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,18 @@ class Observation:
     def __init__(self, path: TextPath, plan: Plan, layers: Iterable[ScheduledLayer], *, stays: bool = True):
         self._path, self._plan, self._roles = path, plan, STAYS if stays else ()
         self._layers = {layer.name: layer for layer in layers}
-        self._given, self._stay = _Gathered(), _Gathered()
+        self._given = _Gathered()
+        self._stay = _Gathered(in_main_memory=not path.make_room(round(ROOM * self._size())))
         self._features: dict[str, Mapping[str, Tensor]] = {}
+
+    def _size(self) -> int:
+        """How many bytes the features take that must not move, where layers of the text encoders read them."""
+        sizes = 0
+        for layer in self._layers.values():
+            if layer.reads == layer.name:
+                tokens, width = self._plan.tokens[layer.encoder], cast(Any, self._path.module(layer.name)).in_features
+                sizes += width * sum(len(getattr(tokens, role)[0]) for role in self._roles)
+        return sizes * torch.finfo(ROUNDED).bits // 8
 
     @torch.no_grad()
     def see(self, parts: Iterable[Sequence[int]], tick: Callable[[], None] = lambda: None) -> Encoded:
@@ -131,12 +144,15 @@ class _Part:
         self._plan, self._rows, self._place = plan, rows, plan.places(rows)
         self.coming = coming or self
         """All of the round that it is a part of."""
+        self._found: dict[int, tuple[Columns, Tensor]] = {}
 
     def here(self, columns: Columns) -> tuple[Columns, Tensor]:
-        """Those of the columns that are in this part, and which they are."""
-        places = self._place[columns[0]]
-        which = (places >= 0).nonzero()[:, 0]
-        return (places[which], columns[1][which]), which
+        """Those of the columns of a plan that are in this part, and which they are; every layer asks for the same."""
+        if (key := id(columns)) not in self._found:
+            places = self._place[columns[0]]
+            which = (places >= 0).nonzero()[:, 0]
+            self._found[key] = (places[which], columns[1][which]), which
+        return self._found[key]
 
     def columns(self, tokens: Tokens, roles: Iterable[str]) -> Columns:
         """The tokens in this part that play some roles, one role after the other."""
@@ -158,9 +174,14 @@ class _Part:
 
 
 class _Gathered:
-    """Columns that come in by parts, by name and by the role they play."""
+    """Columns that come in by parts, by name and by the role they play.
 
-    def __init__(self) -> None:
+    Args:
+        in_main_memory: whether they are kept there, and not where the model runs.
+    """
+
+    def __init__(self, *, in_main_memory: bool = False) -> None:
+        self._in_main_memory = in_main_memory
         self._found: dict[str, dict[str, _Columns]] = {}
 
     def add(self, name: str, part: _Part, tokens: Tokens, features: Tensor, roles: Iterable[str]) -> None:
@@ -178,6 +199,7 @@ class _Gathered:
     def _keep(self, name: str, role: str, part: _Part, tokens: Tokens, columns: Tensor) -> None:
         places = getattr(tokens, role)
         kept = self._found.setdefault(name, {}).setdefault(role, _Columns())
+        columns = columns.cpu() if self._in_main_memory else columns
         kept.add(columns, part.here(places)[1], part.coming.here(places)[1])
 
     def whole(self) -> dict[str, dict[str, Tensor]]:

@@ -50,8 +50,20 @@ class TextPath(Protocol):
         """Rows of an encoder's table of token embeddings, `[n, d]` float32."""
         ...
 
+    def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
+        """What tokens say, each once, without the mark of a space beside them; nothing of one that is no text.
+
+        Args:
+            tokens: by the name of their encoder's table.
+        """
+        ...
+
     def table_size(self, encoder: Encoder) -> tuple[int, int]:
         """How many rows that table has, and how many values a row."""
+        ...
+
+    def make_room(self, size: int) -> bool:
+        """Whether the device that computes has so many bytes to spare; a host may put other models aside for it."""
         ...
 
     def module(self, name: str) -> nn.Module:

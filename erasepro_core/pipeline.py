@@ -75,9 +75,17 @@ class PipelinePath:
         rows, update = self._table(encoder)[list(tokens)].float(), self._updates.get(str(encoder.table))
         return rows + _added(update, torch.tensor(tokens, device=rows.device), rows) if update else rows
 
+    def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
+        said = self._tokenizer.convert_ids_to_tokens([token for each in tokens.values() for token in each])
+        return list(dict.fromkeys(token.replace("</w>", "") for token in said))
+
     def table_size(self, encoder: Encoder) -> tuple[int, int]:
         rows, width = self._table(encoder).shape
         return rows, width
+
+    def make_room(self, size: int) -> bool:
+        device = self._table(self.encoders[0]).device
+        return device.type != "cuda" or torch.cuda.mem_get_info(device)[0] >= size
 
     def module(self, name: str) -> nn.Module:
         return self._modules[name]

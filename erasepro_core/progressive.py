@@ -190,8 +190,9 @@ def _text_conditioned(attempts: Attempts, best: Attempt) -> tuple[dict[str, LowR
     for context in best.contexts:
         if best.table and context.required.norm() <= NOTHING * context.gap.norm():
             continue
+        right = context.update.right.cpu()
         for name, weight in attempts.path.conditioned(context.inputs[0]):
-            update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), context.update.right)
+            update = LowRankUpdate((weight @ context.update.left.to(weight)).cpu(), right)
             gap, required = (weight @ part.to(weight) for part in (context.gap, context.required))
             place = Side.DIFFUSION_MODEL, name, depth
             records.append(recorded(place, gap, required, context.concept, update, context.factor))

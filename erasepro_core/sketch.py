@@ -12,6 +12,7 @@ from .align import measured_positions
 from .encoded import encode_prompts
 from .families import TextInput
 from .path import TextPath
+from .stays import wide
 from .update import RowUpdate, Update
 
 NUMBERS = 128
@@ -55,8 +56,8 @@ def mixes(count: int, length: int) -> Tensor:
 
 def fingerprint(weight: Tensor) -> tuple[float, float]:
     """Size of a weight and one fixed mix of all its entries, to four digits: it is known again by them."""
-    weight = weight.detach().to("cpu", torch.float64)
-    rows, columns = mixes(1, weight.shape[0]), mixes(1, weight.shape[1])
+    weight = wide(weight.detach())
+    rows, columns = (mixes(1, length).to(weight.device) for length in weight.shape)
     return _short(weight.norm()), _short(rows @ weight @ columns.T)
 
 

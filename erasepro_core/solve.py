@@ -157,7 +157,7 @@ def uce_factor(
     Source: arXiv:2308.14761, equation 7.
     """
     X = wide(target)
-    C = X[:, :0] if preserve is None else wide(preserve)
+    C = X[:, :0] if preserve is None else wide(preserve).to(X.device)
     A = torch.cat([X, C * weight**0.5], dim=1)
     small = A.T @ A + ridge * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
     right = (X - A @ torch.linalg.solve(small, A.T @ X)).T / ridge

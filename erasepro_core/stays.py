@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+ROUNDED = torch.float16
+"""The type of features that only measure sizes."""
 BLOCK = 512
 """Rows of a moment, or of its factor, that are computed at a time."""
 DENSE = 0.6
@@ -34,6 +36,10 @@ class Factor:
         whole = torch.cat([block.flatten() for block in blocks]) if blocks else found.flatten()
         parts = whole.split([block.numel() for block in blocks])  # one piece of memory, which is given back as one
         return cls(tuple(part.view(block.shape) for part, block in zip(parts, blocks, strict=True)))
+
+    def to(self, device: torch.device) -> Factor:
+        """The same elsewhere."""
+        return Factor(tuple(row.to(device) for row in self.rows))
 
     def matrix(self) -> Tensor:
         """Lower half of the matrix itself."""
@@ -99,8 +105,9 @@ class Stays:
 
         Args:
             preserve: C, `[d_in, p]`, held exactly.
-            parts: features to move as little as possible, `[d_in, some]`, and how much each part counts.
-            like: any features, for their length, type and device.
+            parts: features to move as little as possible, `[d_in, some]`, and how much each part counts. Where they
+                are, what is made of them is kept.
+            like: any features, for their length, their type, and the device that computes.
             rtol: directions of C weaker than this share of the strongest are free (no unit).
             ridge: how much an unseen direction counts against the mean of the seen ones.
         """
@@ -108,14 +115,15 @@ class Stays:
         rows, weights = _weighed(parts, like=Q)
         A = _free(rows, weights, Q)
         floor = ridge * float(A.square().sum()) / len(A) if len(rows) else 1.0
-        return cls._factored(Q, A, rows, weights, floor)
+        home = parts[0][0].device if parts else Q.device
+        return cls._factored(Q, A, rows, weights, floor, home)
 
     @classmethod
-    def _factored(cls, Q: Tensor, A: Tensor, rows: Tensor, weights: Tensor, floor: float) -> Stays:
+    def _factored(cls, Q: Tensor, A: Tensor, rows: Tensor, weights: Tensor, floor: float, home: torch.device) -> Stays:
         few = A.shape[1] < DENSE * len(A)
         small = moment(A.T if few else A)
         small.diagonal().add_(floor)
-        return cls(Q, rows.T if few else None, weights, floor, Factor.of(small))
+        return cls(Q, rows.T.to(home) if few else None, weights, floor, Factor.of(small).to(home))
 
     def averaged(self, features: Tensor, weights: Tensor) -> Stays:
         """The same, but M is the mean of what it was and of another second moment.
@@ -127,10 +135,10 @@ class Stays:
         Q, floor = self.basis, self.floor / 2
         rows, weights = features.T.to(Q.device), weights.to(Q.device)
         if self.sample is not None:
-            rows = torch.cat([self.sample.T, rounded(rows, self.sample.dtype)])
+            rows = torch.cat([self.sample.T.to(rows.device), rounded(rows, self.sample.dtype)])
             both = torch.cat([self.weights, weights.to(self.weights)]) / 2**0.5
-            return self._factored(Q, _free(rows, both, Q), rows, both, floor)
-        small = self.factor.matrix().add_(moment(_free(rows, weights, Q))).div_(2)
+            return self._factored(Q, _free(rows, both, Q), rows, both, floor, self.sample.device)
+        small = self.factor.to(Q.device).matrix().add_(moment(_free(rows, weights, Q))).div_(2)
         return Stays(Q, None, self.weights, floor, Factor.of(small))
 
     def free(self, features: Tensor) -> Tensor:
@@ -150,8 +158,8 @@ def wide(features: Tensor) -> Tensor:
     return (features.cpu() if features.device.type == "mps" else features).double()
 
 
-def rounded(features: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
-    """The same in float16, where they take half the room: sharp enough for what only measures sizes.
+def rounded(features: Tensor, dtype: torch.dtype = ROUNDED) -> Tensor:
+    """The same in few bits, where they take half the room: sharp enough for what only measures sizes.
 
     What is too large for it becomes the largest number that it has.
     """
@@ -176,7 +184,7 @@ def _basis(columns: Tensor | None, rtol: float, *, like: Tensor) -> Tensor:
     """Orthonormal basis of the columns' span, `[d, r]`; each column counts by its direction, not by its size."""
     if columns is None or columns.shape[1] == 0:
         return like[:, :0]
-    C = wide(columns)
+    C = wide(columns.to(like.device))
     C = C / C.norm(dim=0).clamp_min(torch.finfo(C.dtype).tiny)
     left, values, _ = torch.linalg.svd(C, full_matrices=False)
     return left[:, values > rtol * values[0]]

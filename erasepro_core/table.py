@@ -17,8 +17,9 @@ from .align import TokenRow, common
 from .concept import Request
 from .neutral import everyday_words
 from .path import Features, Rows, TextPath
-from .thesaurus import all_words, is_word
+from .thesaurus import is_word
 from .update import RowUpdate
+from .vocabulary import shared_pieces
 
 DEPTH = -1
 """The depth of a table, before the first block."""
@@ -28,12 +29,6 @@ MOST_NAMED = 5
 """So many names that change with a token are named, and the others counted."""
 SHORTEST = 3
 """Letters of the shortest word that no everyday prompt says; shorter ones of the thesaurus are mostly none."""
-SAMPLED = 8
-"""One in so many words of the thesaurus is looked at, to find the pieces that words share."""
-SHARED = 1e-3
-"""A piece that more than this share of words have is no name's own."""
-AT_ONCE = 4
-"""Words of one prompt that is tokenized for that."""
 FEW_USES = 0.03
 """A token that is all of a name may change if at most this share of what must not move has it in another word."""
 
@@ -102,8 +97,8 @@ class SwappedPath:
     def __init__(self, path: TextPath, swaps: Swaps):
         self._path, self._swaps = path, swaps
         self.family, self.encoders, self.inputs = path.family, path.encoders, path.inputs
-        self.module, self.conditioned = path.module, path.conditioned
-        self.embeddings, self.table_size = path.embeddings, path.table_size
+        self.module, self.conditioned, self.make_room = path.module, path.conditioned, path.make_room
+        self.embeddings, self.table_size, self.words = path.embeddings, path.table_size, path.words
 
     def tokenize(self, prompts: Sequence[str], emphasis: bool = False) -> list[Rows]:
         """See `TextPath.tokenize`; many prompts have the same rows here, and are encoded once."""
@@ -154,12 +149,12 @@ def own_tokens(
         if forms and not concept.kind.proper_names:
             said.add(index, request.forms(concept).values(), said.pieces_of_forms, concept.anchor)
     words_inside = said.words_inside()
-    shared = _shared_pieces(path, encoders) if said.has_pieces else {}
+    shared = shared_pieces(path, said.every_piece())
     swaps: dict[str, dict[int, int]] = {}
     for name in encoders:
         whole, pieces = said.whole[name], said.pieces[name]
         often = (token for token, count in uses[name].items() if count > FEW_USES * len(stays))
-        stay = {*uses[name], *words_of_names[name], *words_inside[name], *whole, *shared.get(name, ())}
+        stay = {*uses[name], *words_of_names[name], *words_inside[name], *whole, *shared[name]}
         swaps[name] = _clear(said.pieces_of_forms[name], {*stay, *in_names[name], *pieces})
         swaps[name] |= _clear(pieces, stay) | _clear(whole, {*asked_for[name], *often})
     changed = (_said_by(word, tokens, swaps[name]) for name, each in said.words.items() for word, tokens in each)
@@ -205,10 +200,9 @@ class _Said:
                     for token, answer in found:
                         answers.setdefault(token, {}).setdefault(concept, answer)
 
-    @property
-    def has_pieces(self) -> bool:
-        """Whether there are tokens that are not all of a name or form."""
-        return any(any(each.values()) for each in (self.pieces, self.pieces_of_forms))
+    def every_piece(self) -> dict[str, list[int]]:
+        """The tokens that are not all of a name or form, by encoder."""
+        return {name: [*self.pieces[name], *self.pieces_of_forms[name]] for name in self._encoders}
 
     def words_inside(self) -> dict[str, set[int]]:
         """The tokens of parts of words that are an English word elsewhere, by encoder.
@@ -248,18 +242,6 @@ def _uses(rows: Sequence[Rows], encoders: Sequence[str], words: Sequence[int] | 
 def _is_word(part: str) -> bool:
     """Whether a part of a word is an English word: an everyday one, or any of three letters and more."""
     return part.lower() in everyday_words() or (len(part) >= SHORTEST and is_word(part))
-
-
-def _shared_pieces(path: TextPath, encoders: Sequence[str]) -> dict[str, set[int]]:
-    """Tokens that many English words have in some spelling, by encoder: `ness`, or the letter `K`."""
-    words = all_words()[::SAMPLED]
-    parts = [" ".join(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)]
-    found: dict[str, set[int]] = {name: set() for name in encoders}
-    for spelled in str.lower, str.title, str.upper:
-        uses = _uses(path.tokenize([spelled(part) for part in parts]), encoders)
-        for name, tokens in found.items():
-            tokens.update(token for token, count in uses[name].items() if count > SHARED * len(words))
-    return found
 
 
 def _clear(answers: Answers, used: Container[int]) -> dict[int, int]:

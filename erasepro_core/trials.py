@@ -142,11 +142,13 @@ class Trials:
         return round(known[start, table, share].score, DIGITS)
 
     def _measured(self, attempt: Attempt) -> Trial:
+        """Leak and drift of an attempt, whose updates go to main memory behind it."""
         known, path = self.attempts.known(attempt.table), self.attempts.path_of(attempt.table)
         after = known.only(self.sample.prompts)
         if attempt.updates:
             with edited({path.module(name): update for name, update in attempt.updates.items()}):
                 after = encode_prompts(path, self.sample.prompts, known=attempt.encoded)
+            attempt.put_away()
         after = after.changed({i.name: context.update for context in attempt.contexts for i in context.inputs})
         before = self.attempts.original.encoded
         return self.sample.trial(attempt.start, before, after, self.weights, table=attempt.table, share=attempt.share)

@@ -42,6 +42,10 @@ class LowRankUpdate:
         left, right = self.left.double(), self.right.double()
         return float(((left.T @ left) * (right @ right.T)).sum().clamp_min(0).sqrt())
 
+    def in_main_memory(self) -> LowRankUpdate:
+        """The same where updates are kept: a card is for what is computed."""
+        return LowRankUpdate(self.left.cpu(), self.right.cpu())
+
     def nbytes(self) -> int:
         """Size of the two factors."""
         return sum(factor.numel() * factor.element_size() for factor in self.factors())
@@ -152,5 +156,5 @@ def compressed(update: LowRankUpdate, rtol: float) -> LowRankUpdate:
 
 
 def as_float32(left: Tensor, right: Tensor) -> LowRankUpdate:
-    """An update kept in the precision that hosts compute patches in, in main memory."""
-    return LowRankUpdate(left.to("cpu", torch.float32), right.to("cpu", torch.float32))
+    """An update in the precision that hosts compute patches in."""
+    return LowRankUpdate(left.float(), right.float())

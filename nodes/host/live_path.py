@@ -94,7 +94,6 @@ class HostPath:
         return table.num_embeddings, table.embedding_dim
 
     def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
-        """What tokens say, given by the name of their table."""
         return self._tokenizer.words({e.name: tokens.get(str(e.table), ()) for e in self.encoders})
 
     def load(self) -> None:
@@ -104,6 +103,16 @@ class HostPath:
     def whole_words(self) -> list[str]:
         """The words that a tokenizer of this CLIP has as one token each, the commonest first."""
         return self._tokenizer.whole_words()
+
+    def make_room(self, size: int) -> bool:
+        device = comfy.model_management.get_torch_device()
+        if size == 0 or device.type == "cpu":
+            return True
+        self.load()
+        loaded = comfy.model_management.current_loaded_models
+        own = [each for each in loaded if each.model and each.model.model is self.clip.cond_stage_model]
+        comfy.model_management.free_memory(size, device, keep_loaded=own)
+        return cast(int, comfy.model_management.get_free_memory(device)) >= size
 
     def module(self, name: str) -> nn.Module:
         return self.clip.cond_stage_model.get_submodule(name)

@@ -53,11 +53,10 @@ class PromptTokenizer:
         return rows | {encoder.pooled: POOLED_ROW for encoder in self._encoders}
 
     def words(self, tokens: Mapping[str, Sequence[int]]) -> list[str]:
-        """What tokens say, by encoder, each word once."""
-        said = (
-            self._tokenizer(encoder).inv_vocab[token] for encoder in self._encoders for token in tokens[encoder.name]
-        )
-        return list(dict.fromkeys(word.replace("</w>", "").strip(" \u2581\u0120") for word in said))
+        """What tokens say, by encoder, each word once; nothing of a token that is no text."""
+        said = (self._tokenizer(each).inv_vocab.get(token) for each in self._encoders for token in tokens[each.name])
+        texts = (token.replace("</w>", "").strip(" \u2581\u0120") if isinstance(token, str) else "" for token in said)
+        return list(dict.fromkeys(texts))
 
     def whole_words(self) -> list[str]:
         """The words of the tokenizer that has most of them; see `whole_words`."""

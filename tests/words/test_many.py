@@ -12,6 +12,7 @@ from benchmarks import many
 from erasepro_core import parse_request
 from erasepro_core.encoded import encode_prompts
 from erasepro_core.table import SwappedPath, Swaps, own_tokens
+from erasepro_core.vocabulary import shared_pieces
 from tests import pack
 from tests.mini.erased import Subject
 
@@ -34,6 +35,18 @@ def test_a_token_that_is_all_of_a_name_changes_though_a_few_other_words_have_it(
 
 def test_it_stays_where_a_person_named_such_a_word(path):
     assert "sun" not in own_tokens(SUN, path, ["a horse"] * 100, asked=["a sunflower"]).words
+
+
+@pytest.mark.parametrize("name", ["nakedness", "Hokusai", "Claude Monet", "undressed", "Mondrian"])
+def test_only_words_with_the_letters_of_a_piece_are_tokenized_to_see_who_shares_it(path, monkeypatch, name):
+    pieces = {"minilm": path.tokenize([name])[0]["minilm"].words}
+    asked, tokenize = [], path.tokenize
+    monkeypatch.setattr(path, "tokenize", lambda prompts, *more: asked.append(len(prompts)) or tokenize(prompts, *more))
+    shared = shared_pieces(path, pieces)
+    few = sum(asked)
+    monkeypatch.setattr(path, "words", lambda _: [""])  # letters that every word has
+    assert shared_pieces(path, pieces) == shared
+    assert few < 0.2 * (sum(asked) - few)
 
 
 def test_prompts_that_the_tables_make_equal_are_encoded_once(path):
