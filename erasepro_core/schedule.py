@@ -17,6 +17,11 @@ START_DEPTHS = 5
 FEW_START_DEPTHS = 3
 """The same for models with more blocks than `MANY_BLOCKS`, where every trial is what users wait for."""
 MANY_BLOCKS = 24
+FIRST = 6
+"""So many blocks of a text encoder change, from the first on."""
+APART = 3
+"""Of those behind them every third changes, and the last: the others add memory and time, and bring nothing
+(docs/decisions/0118)."""
 FIRST_SHARE = 0.3
 """The share of the tolerance in the first block of a text encoder; the last one has all of it."""
 
@@ -27,7 +32,7 @@ class Schedule(str, Enum):
     PROGRESSIVE = "progressive"
     """From a start depth on, each layer sees what shallower ones became; the start depth is chosen by trial."""
     JOINT = "joint"
-    """All layers, each on the original features."""
+    """The same layers, each on the original features."""
     DEEP_ONLY = "deep only"
     """The last block of each text encoder alone."""
 
@@ -90,16 +95,22 @@ def layers_from(encoders: Sequence[Encoder], start: int) -> list[ScheduledLayer]
     """The layers that a start depth updates.
 
     Queries, keys and values of the first block that changes, since the block's tokens read each other through them
-    before its last linear can act; and the last linear of every block from there on. A start depth is a depth of the
-    deepest encoder; in others it is the same share of their blocks.
+    before its last linear can act; and the last linear of each block that changes, from there on. A start depth is a
+    depth of the deepest encoder; in others it is the same share of their blocks.
     """
     depth, chosen = deepest(encoders), []
     for encoder in encoders:
         count = len(encoder.blocks)
         first = count if start >= depth else round(start * (count - 1) / max(depth - 1, 1))
-        chosen += _qkv(encoder, first) if first < count else []
-        chosen += [_output(encoder, block) for block in range(first, count)]
+        blocks = [block for block in range(first, count) if _changes(block, count)]
+        chosen += [layer for block in blocks[:1] for layer in _qkv(encoder, block)]
+        chosen += [_output(encoder, block) for block in blocks]
     return chosen
+
+
+def _changes(block: int, count: int) -> bool:
+    """Whether a block of an encoder of so many blocks changes."""
+    return block < FIRST or block % APART == 0 or block == count - 1
 
 
 def _qkv(encoder: Encoder, block: int) -> list[ScheduledLayer]:

@@ -38,3 +38,20 @@ def test_each_encoder_goes_its_own_way():
 
 def test_a_single_block_has_all_of_it():
     assert shares(encoder("clip", 1)) == {"clip.0.qkv": 1, "clip.0.out": 1}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "start", "changed"),
+    [
+        (6, 0, [0, 1, 2, 3, 4, 5]),
+        (12, 0, [0, 1, 2, 3, 4, 5, 6, 9, 11]),
+        (24, 0, [*range(6), 6, 9, 12, 15, 18, 21, 23]),
+        (24, 14, [15, 18, 21, 23]),
+        (24, 23, [23]),
+        (24, 24, []),
+    ],
+)
+def test_of_a_deep_encoder_the_first_blocks_change_and_one_in_three_behind_them(blocks, start, changed):
+    found = layers_from([encoder("t5", blocks)], start)
+    assert [layer.depth for layer in found if layer.name.endswith("out")] == changed
+    assert [layer.depth for layer in found if layer.name.endswith("qkv")] == changed[:1]
