@@ -278,7 +278,7 @@ def shared_pieces(path: TextPath, pieces: Mapping[str, Sequence[int]]) -> dict[s
     """
     tables = {str(encoder.table): pieces[encoder.name] for encoder in path.encoders if encoder.name in pieces}
     letters = [max(re.findall(r"\w+", text.lower()), key=len, default="") for text in path.words(tables)]
-    words = all_words()[::SAMPLED]
+    words = all_words()[::SAMPLED] if letters else []
     parts = [" ".join(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)]
     parts = [part for part in parts if any(text in part.lower() for text in letters)]
     found: dict[str, set[int]] = {name: set() for name in pieces}

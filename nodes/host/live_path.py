@@ -105,7 +105,7 @@ class HostPath:
         return self._tokenizer.whole_words()
 
     def make_room(self, size: int) -> bool:
-        device = comfy.model_management.get_torch_device()
+        device = self.clip.patcher.load_device
         if size == 0 or device.type == "cpu":
             return True
         self.load()

@@ -55,7 +55,7 @@ def test_the_host_puts_other_models_aside_and_says_whether_there_is_room(host, m
     management, path, freed = bridge.live_path.comfy.model_management, bridge.HostPath(model, clip), []
     assert path.make_room(1 << 60)  # a processor has main memory alone
     clip.load_model()
-    monkeypatch.setattr(management, "get_torch_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(clip.patcher, "load_device", torch.device("cuda"))
     monkeypatch.setattr(management, "load_models_gpu", lambda *_, **__: None)
     monkeypatch.setattr(management, "free_memory", lambda *given, **more: freed.append((*given, more)))
     monkeypatch.setattr(management, "get_free_memory", lambda *_: 1000)

@@ -49,6 +49,11 @@ def test_only_words_with_the_letters_of_a_piece_are_tokenized_to_see_who_shares_
     assert few < 0.2 * (sum(asked) - few)
 
 
+def test_no_word_is_looked_at_where_every_name_is_one_token(path, monkeypatch):
+    monkeypatch.setattr("erasepro_core.vocabulary.all_words", lambda: pytest.fail("the thesaurus was read"))
+    assert "sun" in own_tokens(SUN, path, ["a horse"] * 100).words
+
+
 def test_prompts_that_the_tables_make_equal_are_encoded_once(path):
     (row,) = path.tokenize(["sun moon"])
     sun, moon = row["minilm"].ids[1:3]
