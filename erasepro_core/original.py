@@ -75,17 +75,22 @@ class Observation:
         self._path, self._plan, self._roles = path, plan, STAYS if stays else ()
         self._layers = {layer.name: layer for layer in layers}
         self._given = _Gathered()
-        self._stay = _Gathered(in_main_memory=not path.make_room(round(ROOM * self._size())))
+        self._stay = _Gathered(in_main_memory=stays and not path.make_room(self._size()))
         self._features: dict[str, Mapping[str, Tensor]] = {}
 
     def _size(self) -> int:
-        """How many bytes the features take that must not move, where layers of the text encoders read them."""
-        sizes = 0
+        """How many bytes a solve needs for what layers of the text encoders give, and for what must not move there."""
+        size = 0.0
         for layer in self._layers.values():
+            tokens, linear = self._plan.tokens[layer.encoder], cast(Any, self._path.module(layer.name))
+            given, stay = (
+                sum(len(getattr(tokens, role)[0]) for role in roles)
+                for roles in (self._roles_given(layer), self._roles)
+            )
+            size += torch.float32.itemsize * linear.out_features * given
             if layer.reads == layer.name:
-                tokens, width = self._plan.tokens[layer.encoder], cast(Any, self._path.module(layer.name)).in_features
-                sizes += width * sum(len(getattr(tokens, role)[0]) for role in self._roles)
-        return sizes * torch.finfo(ROUNDED).bits // 8
+                size += ROOM * ROUNDED.itemsize * linear.in_features * stay
+        return round(size)
 
     @torch.no_grad()
     def see(self, parts: Iterable[Sequence[int]], tick: Callable[[], None] = lambda: None) -> Encoded:

@@ -45,9 +45,11 @@ def test_the_room_that_is_asked_for_is_for_what_is_held_and_what_is_made_of_it(h
     observation = original.Observation(path, plan, schedule.layers_from(path.encoders, 0))
     observation.see(plan.parts(plan.prompts))
     inputs = {text_input.name for text_input in path.inputs}
-    layers = [parts for name, parts in observation.whole().stays.items() if name not in inputs]
-    size = sum(each.numel() * 2 for parts in layers for each in parts.values())
-    assert asked == [round(original.ROOM * size)]
+    seen = observation.whole()
+    layers = [parts for name, parts in seen.stays.items() if name not in inputs]
+    stay = sum(each.numel() * 2 for parts in layers for each in parts.values())
+    given = sum(each.numel() * 4 for pair in seen.layers.values() for each in (pair.target, pair.anchor))
+    assert asked == [round(original.ROOM * stay + given)]
 
 
 def test_the_host_puts_other_models_aside_and_says_whether_there_is_room(host, monkeypatch):
