@@ -6,7 +6,6 @@ it in the anchor. Nothing else moves. It reaches what is said in these tokens, a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,9 +16,8 @@ from .align import TokenRow, common
 from .concept import Request
 from .neutral import everyday_words
 from .path import Features, Rows, TextPath
-from .thesaurus import is_word
+from .thesaurus import is_word, shared_pieces, used
 from .update import RowUpdate
-from .vocabulary import shared_pieces
 
 DEPTH = -1
 """The depth of a table, before the first block."""
@@ -140,9 +138,9 @@ def own_tokens(
     encoders = [encoder.name for encoder in path.encoders if encoder.table]
     of_names = path.tokenize(known)
     uses, asked_for, in_names = (
-        _uses(rows, encoders) for rows in (path.tokenize(stays), path.tokenize(asked), of_names)
+        used(rows, encoders) for rows in (path.tokenize(stays), path.tokenize(asked), of_names)
     )
-    words_of_names = _uses(of_names, encoders, [len(name.split()) for name in known])
+    words_of_names = used(of_names, encoders, [len(name.split()) for name in known])
     said = _Said(path, encoders)
     for index, concept in enumerate(request.concepts):
         said.add(index, ((name, concept.anchor) for name in concept.names), said.pieces)
@@ -220,23 +218,6 @@ class _Said:
                 added = (_added(empty[name].words, row[name].words) for row in rows)
                 tokens.update(each[0] for each in added if len(each) == 1)
         return found
-
-
-def _uses(rows: Sequence[Rows], encoders: Sequence[str], words: Sequence[int] | None = None) -> dict[str, Counter[int]]:
-    """How many of some prompts use each token, by encoder.
-
-    Args:
-        rows: their tokens.
-        encoders: the encoders.
-        words: how many words each prompt has, if only those count of which every word is one token.
-    """
-    found: dict[str, Counter[int]] = {name: Counter() for name in encoders}
-    for place, row in enumerate(rows):
-        for name, tokens in found.items():
-            ids = row[name].words
-            if words is None or len(ids) == words[place]:
-                tokens.update({*ids})
-    return found
 
 
 def _is_word(part: str) -> bool:

@@ -7,12 +7,14 @@ word says that this is its second to fifth meaning. Words that are no nouns stan
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 
 from .number import other_number
+from .path import Rows, TextPath
 from .phrase import key
 from .texts import sections
 
@@ -26,6 +28,12 @@ RANKS = "2345"
 """Digits behind a word: which of its meanings this is."""
 INFLECTED = "ed", "ing"
 """Endings of verbs that the thesaurus has in their first form only."""
+SAMPLED = 8
+"""One in so many words of the thesaurus is looked at, to find the pieces that words share."""
+SHARED = 1e-3
+"""A piece that more than this share of words have is no name's own."""
+AT_ONCE = 4
+"""Words of one prompt that is tokenized for that."""
 
 
 class Relation(Enum):
@@ -138,6 +146,45 @@ def _relation(known: _Meanings, first: set[int], concept: set[int], word: str) -
     if {known.sorts[meaning] for meaning in meanings} & {known.sorts[meaning] for meaning in concept}:
         return Relation.ALIKE
     return Relation.OTHER if meanings or key(word).endswith(INFLECTED) else Relation.UNKNOWN
+
+
+def shared_pieces(path: TextPath, pieces: Mapping[str, Sequence[int]]) -> dict[str, set[int]]:
+    """Those of some tokens that many English words have in some spelling: `ness`, or the letter `K`.
+
+    Only words with the letters of one of them are tokenized, and the words beside them.
+
+    Args:
+        path: the model.
+        pieces: the tokens, by encoder.
+    """
+    tables = {str(encoder.table): pieces[encoder.name] for encoder in path.encoders if encoder.name in pieces}
+    letters = [max(re.findall(r"\w+", text.lower()), key=len, default="") for text in path.words(tables)]
+    words = all_words()[::SAMPLED] if letters else []
+    parts = [" ".join(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)]
+    parts = [part for part in parts if any(text in part.lower() for text in letters)]
+    found: dict[str, set[int]] = {name: set() for name in pieces}
+    for spelled in str.lower, str.title, str.upper:
+        uses = used(path.tokenize([spelled(part) for part in parts]), list(pieces))
+        for name, tokens in found.items():
+            tokens.update(token for token in pieces[name] if uses[name][token] > SHARED * len(words))
+    return found
+
+
+def used(rows: Sequence[Rows], encoders: Sequence[str], words: Sequence[int] | None = None) -> dict[str, Counter[int]]:
+    """How many of some prompts use each token, by encoder.
+
+    Args:
+        rows: their tokens.
+        encoders: the encoders.
+        words: how many words each prompt has, if only those count of which every word is one token.
+    """
+    found: dict[str, Counter[int]] = {name: Counter() for name in encoders}
+    for place, row in enumerate(rows):
+        for name, tokens in found.items():
+            ids = row[name].words
+            if words is None or len(ids) == words[place]:
+                tokens.update({*ids})
+    return found
 
 
 @cache

@@ -8,10 +8,8 @@ those, and may mean the same. What a thesaurus knows of an English word raises o
 
 from __future__ import annotations
 
-import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
@@ -31,7 +29,7 @@ from .path import TextPath
 from .phrase import key
 from .progress import Phase, Steps, Tick, ignore
 from .spellings import in_languages
-from .thesaurus import Relation, all_words, kinds_of, relations, synonyms
+from .thesaurus import Relation, kinds_of, relations, synonyms
 
 FOLLOWED = "a photo of a {}, a word that means"
 """For causal encoders. There the tokens of a name say what may follow it; what it means stands in those behind it."""
@@ -55,12 +53,6 @@ LEANING = {
     Relation.UNKNOWN: 0.0,
 }
 """What is added to the score of a word."""
-SAMPLED = 8
-"""One in so many words of the thesaurus is looked at, to find the pieces that words share."""
-SHARED = 1e-3
-"""A piece that more than this share of words have is no name's own."""
-AT_ONCE = 4
-"""Words of one prompt that is tokenized for that."""
 PLURALS = 100
 """How many words are tried with their plural, to find out whether a model knows words."""
 
@@ -265,26 +257,3 @@ def _directions(features: Sequence[Tensor], means: Sequence[Tensor]) -> Tensor:
     """Features without what all share, of length one; every token counts alike."""
     parts = [normalize(each - mean, dim=1) for each, mean in zip(features, means, strict=True)]
     return torch.cat(parts, dim=1) / len(parts) ** 0.5
-
-
-def shared_pieces(path: TextPath, pieces: Mapping[str, Sequence[int]]) -> dict[str, set[int]]:
-    """Those of some tokens that many English words have in some spelling: `ness`, or the letter `K`.
-
-    Only words with the letters of one of them are tokenized, and the words beside them.
-
-    Args:
-        path: the model.
-        pieces: the tokens, by encoder.
-    """
-    tables = {str(encoder.table): pieces[encoder.name] for encoder in path.encoders if encoder.name in pieces}
-    letters = [max(re.findall(r"\w+", text.lower()), key=len, default="") for text in path.words(tables)]
-    words = all_words()[::SAMPLED] if letters else []
-    parts = [" ".join(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)]
-    parts = [part for part in parts if any(text in part.lower() for text in letters)]
-    found: dict[str, set[int]] = {name: set() for name in pieces}
-    for spelled in str.lower, str.title, str.upper:
-        rows = path.tokenize([spelled(part) for part in parts])
-        for name, tokens in found.items():
-            uses = Counter(token for row in rows for token in {*row[name].words})
-            tokens.update(token for token in pieces[name] if uses[token] > SHARED * len(words))
-    return found

@@ -12,7 +12,7 @@ from benchmarks import many
 from erasepro_core import parse_request
 from erasepro_core.encoded import encode_prompts
 from erasepro_core.table import SwappedPath, Swaps, own_tokens
-from erasepro_core.vocabulary import shared_pieces
+from erasepro_core.thesaurus import shared_pieces
 from tests import pack
 from tests.mini.erased import Subject
 
@@ -50,7 +50,7 @@ def test_only_words_with_the_letters_of_a_piece_are_tokenized_to_see_who_shares_
 
 
 def test_no_word_is_looked_at_where_every_name_is_one_token(path, monkeypatch):
-    monkeypatch.setattr("erasepro_core.vocabulary.all_words", lambda: pytest.fail("the thesaurus was read"))
+    monkeypatch.setattr("erasepro_core.thesaurus.all_words", lambda: pytest.fail("the thesaurus was read"))
     assert "sun" in own_tokens(SUN, path, ["a horse"] * 100).words
 
 
