@@ -83,13 +83,9 @@ class Observation:
         size = 0.0
         for layer in self._layers.values():
             tokens, linear = self._plan.tokens[layer.encoder], cast(Any, self._path.module(layer.name))
-            given, stay = (
-                sum(len(getattr(tokens, role)[0]) for role in roles)
-                for roles in (self._roles_given(layer), self._roles)
-            )
-            size += torch.float32.itemsize * linear.out_features * given
+            size += torch.float32.itemsize * linear.out_features * tokens.count(self._roles_given(layer))
             if layer.reads == layer.name:
-                size += ROOM * ROUNDED.itemsize * linear.in_features * stay
+                size += ROOM * ROUNDED.itemsize * linear.in_features * tokens.count(self._roles)
         return round(size)
 
     @torch.no_grad()

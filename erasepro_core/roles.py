@@ -44,6 +44,10 @@ class Tokens:
     parts: Mapping[str, int]
     """How many of these are held in which way, in their order; see `methods.MEASURED`."""
 
+    def count(self, roles: Iterable[str]) -> int:
+        """How many columns some parts have together, by their names here."""
+        return sum(len(getattr(self, role)[0]) for role in roles)
+
 
 @dataclass(frozen=True)
 class Roles:
